@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Who may have what: the rules of access.d, and the only place that decides.
+ *
+ * A rule file has sections [Principal NAME]. A principal matches a caller by user or by group; it grants NAF
+ * names and Ua identifiers, and may grant management. What no principal grants is denied; root is treated like
+ * anybody else for keys, and may always manage.
+ *
+ *   [Principal meter]
+ *   User=meter                         # name or number; several in one line or on several lines
+ *   Group=meters
+ *   NafFqdn=naf.example.com *.ims.mnc001.mcc001.pub.3gppnetwork.org
+ *                                      # exact, or "*." and a suffix: one label or more in its place; "*" for any
+ *   UaProtocol=0100000002 010001*      # ten hex digits, or fewer and "*"
+ *   KeysPerMinute=600                  # per principal, all its callers together; "infinity" for no limit
+ *   Manage=no                          # Bootstrap, Forget, Diagnose, identities in full
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keystrap-limits.h"
+#include "outcome.h"
+
+/* A caller as the bus daemon vouches for it. */
+struct access_caller {
+    uid_t uid;
+    pid_t pid; /* for the log only: it may be somebody else by now. 0 where unknown */
+    gid_t groups[ACCESS_GROUPS_MAX]; /* primary and supplementary */
+    size_t groups_count;
+};
+
+struct access;
+
+/**
+ * access_load() - read every *.conf of @directory in the order of their names
+ *
+ * A directory that does not exist grants nothing. Names of users and groups are resolved now; an unknown one
+ * is a warning with file and line, and matches nobody. An unknown key warns; a bad value refuses.
+ *
+ * Return: 0; -EINVAL with file and line in @failure; another errno.
+ */
+int access_load(const char *directory, struct access **ret, struct failure *failure);
+
+/**
+ * access_free() - NULL is allowed. Returns NULL.
+ */
+struct access *access_free(struct access *access);
+
+/**
+ * access_principals() - how many principals are configured
+ */
+size_t access_principals(const struct access *access);
+
+/**
+ * access_check_naf() - may @caller have the key of @naf_fqdn (normalised) for @ua_protocol now?
+ *
+ * A granted call counts against the quota of the principal that grants it.
+ *
+ * Return: 0; ACCESS_E_DENIED with a text that names caller, wish and rule (the principals that match the caller
+ * and what they lack, or that none matches); ACCESS_E_QUOTA.
+ */
+int access_check_naf(struct access *access, const struct access_caller *caller, const char *naf_fqdn,
+                     const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct failure *failure);
+
+/**
+ * access_check_manage() - may @caller manage the agent? uid 0 may; else a principal with Manage=yes
+ *
+ * Return: 0; ACCESS_E_DENIED.
+ */
+int access_check_manage(struct access *access, const struct access_caller *caller,
+                        struct failure *failure);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The agent: the one root object of keystrapd, and what the bus may ask of it.
+ *
+ * It knows the card's worker, the key store and the access rules; it knows no bus. Everything here
+ * belongs to the main thread and never blocks: what takes time answers through a callback from the event loop.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "access.h"
+#include "keystrap-limits.h"
+#include "outcome.h"
+#include "secret.h"
+#include "uicc.h"
+
+struct agent;
+
+struct agent_options {
+    const char *config_directory; /* /etc/keystrap */
+    const char *plugin_directory; /* /usr/libexec/keystrap */
+};
+
+/* How things stand. */
+enum agent_state {
+    AGENT_STARTING,       /* nothing known of the card yet */
+    AGENT_NO_SERVICE,     /* pcscd is not there */
+    AGENT_NO_READER,
+    AGENT_NO_CARD,
+    AGENT_CARD_UNUSABLE,  /* a card, but not one that we can use now; last_outcome says why */
+    AGENT_CARD_READY,     /* a USIM was read; no Ks */
+    AGENT_BOOTSTRAPPING,
+    AGENT_BOOTSTRAPPED,   /* a Ks that is alive */
+};
+
+/* What anybody may know; identities shortened. Strings are borrowed until the event loop runs. */
+struct agent_status {
+    enum agent_state state;
+    const char *transport;
+    const char *reader;    /* "" where there is none */
+    char iccid[16];        /* shortened, "" unknown */
+    char impi[16];         /* shortened, "" unknown */
+    enum uicc_pin pin;
+    int pin_tries;         /* -1 unknown */
+    bool service_gba;      /* service 68 of EF_UST */
+    const char *bsf;       /* FQDN, "" unknown */
+    const char *btid;      /* "" without Ks */
+    uint64_t expires_utc_usec; /* 0 without Ks */
+    uint64_t expires_usec;     /* CLOCK_BOOTTIME; 0 without Ks */
+    uint64_t bootstraps;   /* done since start */
+    uint64_t last_card_usec, last_network_usec, last_total_usec; /* of the last bootstrap that worked */
+    const struct failure *last_failure; /* code 0 where the last thing worked */
+};
+
+/**
+ * agent_state_name() - "starting", "no-service", "no-reader", "no-card", "card-unusable", "card-ready",
+ * "bootstrapping", "bootstrapped"
+ */
+const char *agent_state_name(enum agent_state state);
+
+typedef void (*agent_changed_fn)(void *userdata);
+
+/**
+ * agent_new() - load configuration and rules; start nothing yet
+ *
+ * Return: 0; -EINVAL for the configuration, with file and line in @failure; another errno.
+ */
+int agent_new(sd_event *event, const struct agent_options *options, struct agent **ret,
+              struct failure *failure);
+
+/**
+ * agent_free() - cancel everything, stop the worker and its programs, erase all keys. Callbacks of
+ * requests are called with UB_E_CANCELLED. NULL is allowed; returns NULL.
+ */
+struct agent *agent_free(struct agent *agent);
+
+/**
+ * agent_start() - start the card's worker
+ */
+int agent_start(struct agent *agent, struct failure *failure);
+
+/**
+ * agent_reload() - load configuration and rules again, all or nothing
+ */
+int agent_reload(struct agent *agent, struct failure *failure);
+
+/**
+ * agent_on_changed() - whom to tell that agent_status() may say something else; at most once per turn of the loop
+ */
+void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userdata);
+
+void agent_get_status(struct agent *agent, struct agent_status *ret);
+
+/* --- Requests ------------------------------------------------------------------------------------- */
+
+/* A key on its way out; everything is borrowed for the callback. */
+struct agent_key {
+    const struct secret *key; /* NULL for agent_bootstrap() */
+    const char *btid;
+    uint64_t expires_usec;     /* CLOCK_BOOTTIME */
+    uint64_t expires_utc_usec;
+    bool bootstrapped;         /* a bootstrap was run for this request or while it waited */
+};
+
+/**
+ * agent_key_fn - called once per request; @r is 0 with @key, or a code with @failure
+ */
+typedef void (*agent_key_fn)(int r, const struct agent_key *key, const struct failure *failure,
+                             void *userdata);
+
+struct agent_request;
+
+/**
+ * agent_derive_naf_key() - the key of a NAF, after a bootstrap where there is no Ks
+ * @caller: copied
+ * @naf_fqdn: as the caller wrote it
+ * @ua_protocol: @ua_protocol_length must be 5
+ * @force: bootstrap even though there is a Ks
+ * @done: called before this returns where the answer is known at once, else from the event loop
+ *
+ * Return: 0 when @done has been or will be called; *@ret is the request that waits, or NULL where it was
+ * answered at once. Negative errno: @done is not called.
+ */
+int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
+                         const char *naf_fqdn, const uint8_t *ua_protocol,
+                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         struct agent_request **ret);
+
+/**
+ * agent_bootstrap() - get a new Ks now; as agent_derive_naf_key() otherwise
+ */
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
+                    void *userdata, struct agent_request **ret);
+
+/**
+ * agent_request_cancel() - the caller has gone: @done is not called any more, and a bootstrap that
+ * nobody waits for is cancelled. NULL is allowed; returns NULL.
+ */
+struct agent_request *agent_request_cancel(struct agent_request *request);
+
+/**
+ * agent_forget() - erase the Ks
+ *
+ * Return: 0; ACCESS_E_DENIED.
+ */
+int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure);
+
+/* One line of a diagnosis. */
+struct agent_check {
+    const char *name;   /* "reader", "card", "application", "pin", "service-68", "bsf-name", "bsf-answer", "clock" */
+    int code;           /* 0 for ok */
+    char text[FAILURE_TEXT_MAX]; /* what was found */
+    const char *remedy; /* what to do, "" for ok */
+};
+
+typedef void (*agent_diagnosis_fn)(int r, const struct agent_check *checks, size_t count,
+                                   const struct failure *failure, void *userdata);
+
+/**
+ * agent_diagnose() - look at everything that a bootstrap needs, asking the BSF for a challenge but the
+ * card for nothing
+ *
+ * Needs access_check_manage(). Returns and cancels as agent_derive_naf_key().
+ */
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
+                   void *userdata, struct agent_request **ret);
+
+/**
+ * agent_get_identity() - IMSI, ICCID and IMPI in full, for who may manage; borrowed
+ *
+ * Return: 0; ACCESS_E_DENIED; UICC_E_CARD_ABSENT.
+ */
+int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+                       const struct uicc_identity **ret, const char **ret_impi,
+                       struct failure *failure);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Every limit of keystrap, in one place.
+ *
+ * Whatever comes from outside (card, modem, network, bus, file, command line) is held against one of
+ * these before it is used. A limit that is not here does not exist; a length that is not checked
+ * against one of these is a bug.
+ */
+
+/* --- Secrets ----------------------------------------------------------------------------------- */
+#define SECRET_LENGTH_MAX 4096u         /* octets in one struct secret */
+#define SECRET_ARENA_SIZE (256u * 1024) /* octets of locked memory that all secrets share */
+
+/* --- UICC -------------------------------------------------------------------------------------- */
+#define APDU_COMMAND_MAX 261u         /* short APDU: 4 header + Lc + 255 data + Le */
+#define APDU_RESPONSE_MAX 258u        /* one short answer: 256 data + SW1 SW2 */
+#define APDU_ASSEMBLED_MAX 1024u      /* data of one command after every GET RESPONSE */
+#define APDU_ROUNDS_MAX 8u            /* GET RESPONSE or 6Cxx repetitions for one command */
+#define ATR_MAX 33u                   /* ISO/IEC 7816-3 */
+#define AID_MAX 16u                   /* TS 102 221 13.1 */
+#define EF_DIR_RECORDS_MAX 32u        /* records of EF_DIR that are looked at */
+#define EF_BINARY_MAX 1024u           /* octets read from one transparent file */
+#define UICC_CHANNEL_MAX 19u          /* TS 102 221 10.1.1: logical channels 1 to 19 */
+#define IMSI_MAX 15u                  /* digits, TS 23.003 2.2 */
+#define IMSI_MIN 6u                   /* MCC, MNC and one digit */
+#define ICCID_MAX 20u                 /* digits, ITU-T E.118 */
+#define SERVICE_TABLE_MAX 32u         /* octets of EF_UST that are kept: services 1 to 256 */
+#define RES_MIN 4u                    /* octets, TS 33.102 6.3.7 */
+#define RES_MAX 16u
+#define AKA_RAND_LENGTH 16u
+#define AKA_AUTN_LENGTH 16u
+#define AKA_AUTS_LENGTH 14u
+#define AKA_CK_LENGTH 16u
+#define AKA_IK_LENGTH 16u
+
+/* --- Programs that keystrapd starts (transports, HTTP) ------------------------------------------- */
+#define PACKET_PAYLOAD_MAX 65536u     /* octets after the header of one packet */
+#define PLUGIN_NAME_MAX 32u           /* octets in the name of a transport */
+#define PLUGIN_TEXT_MAX 256u          /* octets of a reader's name, a device path, a reason */
+#define PLUGIN_RESTART_MIN_USEC 250000ull
+#define PLUGIN_RESTART_MAX_USEC 30000000ull
+#define PLUGIN_HELLO_USEC 5000000ull  /* from exec to HELLO */
+
+/* --- Ub and names ------------------------------------------------------------------------------ */
+#define HTTP_URL_MAX 2048u
+#define HTTP_HEADER_MAX 8192u         /* one request or response header field */
+#define HTTP_HEADERS_MAX 64u          /* header fields kept of one response */
+#define HTTP_BODY_MAX 16384u          /* BootstrappingInfo is a few hundred octets */
+#define UB_ROUNDS_MAX 4u              /* GETs in one bootstrap: ask, answer, resynchronise, answer */
+#define CHALLENGES_MAX 8u             /* challenges in one WWW-Authenticate list */
+#define CHALLENGE_PARAMS_MAX 16u      /* parameters of one challenge */
+#define NONCE_MAX 1024u               /* octets, decoded */
+#define REALM_MAX 255u
+#define IMPI_MAX 255u                 /* octets, TS 23.003 13.3; an NAI, RFC 4282 2.1 (253) rounded up */
+#define FQDN_MAX 255u                 /* octets before NFKC; RFC 1035 2.3.4 */
+#define NAF_FQDN_MAX 255u             /* octets, after NFKC */
+#define BTID_MAX 512u                 /* opaque, see TS 23.003 16 */
+#define UA_PROTOCOL_LENGTH 5u         /* TS 33.220 Annex H */
+#define KS_LENGTH 32u
+#define NAF_KEY_LENGTH 32u
+#define KEY_LIFETIME_MAX_SEC (366ull * 24 * 3600)
+#define XML_DEPTH_MAX 16u
+
+/* --- Configuration ----------------------------------------------------------------------------- */
+#define CONF_FILE_MAX (256u * 1024)   /* octets in one file */
+#define CONF_FILES_MAX 256u           /* drop-ins in one directory */
+#define CONF_LINE_MAX 1024u
+#define ACCESS_PRINCIPALS_MAX 256u
+#define ACCESS_PATTERNS_MAX 64u       /* NAF patterns, or Ua patterns, of one principal */
+#define ACCESS_GROUPS_MAX 128u        /* supplementary groups of one caller that are looked at */
+
+/* --- Requests ---------------------------------------------------------------------------------- */
+#define REQUESTS_PENDING_MAX 1024u    /* callers that wait for a bootstrap, all together */
+#define REQUESTS_PER_CALLER_MAX 64u   /* of which one connection may have */
+#define PEERS_MAX 1024u               /* bus connections whose credentials are remembered */
+#define FAILURE_TEXT_MAX 384u         /* octets of what a user is told */

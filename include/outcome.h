@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Outcomes.
+ *
+ * A function of keystrap returns 0 when it has done what it says, a negative errno when something is
+ * wrong with the machine or the program (passed up unchanged), and a positive outcome when the world
+ * outside said no in a way that the caller must handle. Each module has its own enum of outcomes; the
+ * values do not overlap, so that one table can turn any of them into words (outcome_name(),
+ * outcome_remedy()) and one more, in dbus/, into D-Bus error names.
+ */
+
+#include <stdarg.h>
+#include "keystrap-limits.h"
+
+#define OUTCOME_UICC_BASE 0x100
+#define OUTCOME_UB_BASE 0x200
+#define OUTCOME_KEYS_BASE 0x300
+#define OUTCOME_ACCESS_BASE 0x400
+#define OUTCOME_HTTP_BASE 0x500
+
+/* The UICC and the way to it (uicc/). */
+enum uicc_outcome {
+    UICC_E_SERVICE_ABSENT = OUTCOME_UICC_BASE, /* pcscd (or the modem's proxy) does not answer */
+    UICC_E_READER_ABSENT,                      /* no reader that matches the configuration */
+    UICC_E_CARD_ABSENT,                        /* reader without card, or card pulled while in use */
+    UICC_E_SILENT,                             /* the card gave no answer before the deadline */
+    UICC_E_RESET,                              /* somebody reset the card: channel and selection are gone */
+    UICC_E_BUSY,                               /* another program holds the card for itself */
+    UICC_E_DENIED,                             /* the transport refused us (polkit, AccessDenied) */
+    UICC_E_TRANSPORT,                          /* the transport program failed, died or talked nonsense */
+    UICC_E_MALFORMED,                          /* the card's answer is not what the specification allows */
+    UICC_E_STATUS,                             /* a status word that means no, see the failure's text */
+    UICC_E_NO_APPLICATION,                     /* no USIM in EF_DIR */
+    UICC_E_NO_CHANNEL,                         /* MANAGE CHANNEL is not supported or none is free */
+    UICC_E_PIN_REQUIRED,                       /* 6982: PIN1 is enabled and not verified */
+    UICC_E_PIN_BLOCKED,                        /* 6983 */
+    UICC_E_SYNC,                               /* AUTHENTICATE: synchronisation failure, AUTS given (tag DC) */
+    UICC_E_MAC,                                /* AUTHENTICATE: 9862, the network's MAC is wrong */
+    UICC_E_CONTEXT,                            /* AUTHENTICATE: 9864 and kin, context not supported */
+    UICC_E_IDENTITY,                           /* IMSI, EF_AD: missing, malformed, MNC length unknown */
+    UICC_E_NOT_FOUND,                          /* 6A82, 6A83: no such file or record */
+};
+
+/* Fetching over HTTP (agent/http/). */
+enum http_outcome {
+    HTTP_E_RESOLVE = OUTCOME_HTTP_BASE, /* the name has no address */
+    HTTP_E_CONNECT,                     /* refused, unreachable, or no answer before ConnectTimeout */
+    HTTP_E_TIMEOUT,                     /* connected, but no whole answer before RequestTimeout */
+    HTTP_E_TLS,                         /* certificate, name, version */
+    HTTP_E_PROTOCOL,                    /* not HTTP, broken off, a redirect to another scheme */
+    HTTP_E_TOO_LARGE,                   /* header or body beyond the limits */
+    HTTP_E_HELPER,                      /* the helper program failed or died */
+};
+
+/* The bootstrap over Ub (agent/gba/). */
+enum ub_outcome {
+    UB_E_REFUSED = OUTCOME_UB_BASE, /* 403, 400 or another final answer that means no */
+    UB_E_UNKNOWN,                   /* 404 and kin: no BSF at that address */
+    UB_E_BUSY,                      /* 5xx: the BSF cannot now; Retry-After, where given, is kept */
+    UB_E_CHALLENGE,                 /* 401 without a challenge that we can answer */
+    UB_E_NONCE,                     /* the nonce is not base64 of RAND, AUTN and more */
+    UB_E_RESYNC,                    /* a second synchronisation failure, or the same nonce again */
+    UB_E_RESPONSE_REJECTED,         /* the BSF did not accept our RES */
+    UB_E_NETWORK_AUTH,              /* the card did not accept the network (9862) */
+    UB_E_RSPAUTH_MISSING,           /* the BSF did not prove itself, and the configuration wants it to */
+    UB_E_RSPAUTH_WRONG,             /* the BSF's proof is wrong */
+    UB_E_INFO_MALFORMED,            /* BootstrappingInfo is not what TS 24.109 Annex C says */
+    UB_E_LIFETIME,                  /* the key was dead on arrival, or no clock to count its life by */
+    UB_E_CANCELLED,                 /* nobody waits any more */
+};
+
+/* The keys (agent/keys/). */
+enum keys_outcome {
+    KEYS_E_NONE = OUTCOME_KEYS_BASE, /* no Ks yet */
+    KEYS_E_EXPIRED,                  /* its lifetime is over */
+    KEYS_E_NAME,                     /* the NAF's name is not an FQDN */
+    KEYS_E_UA_PROTOCOL,              /* not 5 octets */
+};
+
+/* Who may (agent/access/). */
+enum access_outcome {
+    ACCESS_E_DENIED = OUTCOME_ACCESS_BASE, /* no rule grants it */
+    ACCESS_E_QUOTA,                        /* a rule grants it, but not so often */
+    ACCESS_E_TOO_MANY,                     /* too many requests of this caller wait already */
+};
+
+/**
+ * struct failure - what a user is told: the thing, the cause and the remedy
+ *
+ * Filled where the cause is known, carried upwards with the outcome, shown once. Never holds a secret,
+ * and no IMSI or IMPI in full.
+ */
+struct failure {
+    int code;                    /* the negative errno or positive outcome */
+    char text[FAILURE_TEXT_MAX]; /* one line, UTF-8, no newline */
+};
+
+/**
+ * failure_set() - note @code and a text; the first cause wins: a failure that is set already stays
+ *
+ * Return: @code, so that `return failure_set(f, UICC_E_MAC, "...")` reads well. @failure may be NULL.
+ */
+int failure_set(struct failure *failure, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/**
+ * failure_clear() - forget
+ */
+void failure_clear(struct failure *failure);
+
+/**
+ * outcome_name() - a short stable word for a code, "uicc-mac", "ub-refused", "errno-12"; never NULL
+ */
+const char *outcome_name(int code);
+
+/**
+ * outcome_remedy() - one sentence that tells a user what to do about it; never NULL, may be empty
+ */
+const char *outcome_remedy(int code);

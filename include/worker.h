@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The card's worker: the thread that owns one transport program, the card behind it and the HTTP helper.
+ *
+ * The main thread hands it jobs by value and gets reports back through the event loop; nothing is shared. What
+ * runs in the thread is straight-line code with a deadline on every step.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "outcome.h"
+#include "plugin-host.h"
+#include "ub.h"
+#include "uicc.h"
+
+struct worker;
+
+enum worker_report_kind {
+    WORKER_CARD,      /* the card's state or identity changed */
+    WORKER_BOOTSTRAP, /* a bootstrap ended */
+    WORKER_PROBE,     /* ub_probe() ended */
+};
+
+/* What the worker tells the main thread. */
+struct worker_report {
+    enum worker_report_kind kind;
+    uint64_t job;              /* number of the job that this answers; 0 for WORKER_CARD */
+    int r;                     /* outcome of the job, or of reading the card */
+    struct failure failure;
+    /* WORKER_CARD */
+    enum keystrap_card_state card;
+    char reader[PLUGIN_TEXT_MAX];
+    struct uicc_identity identity; /* whatever could be read */
+    bool card_changed;         /* since the last report the card was away or is another one */
+    /* resolved names, with WORKER_CARD and r == 0 */
+    char impi[IMPI_MAX + 1];
+    char bsf[FQDN_MAX + 1];
+    /* WORKER_BOOTSTRAP */
+    struct ub_result result;   /* r == 0: may be taken with keystore_put_take() */
+    uint64_t total_usec;
+    uint64_t retry_after_usec;
+    /* WORKER_PROBE */
+    int64_t date;
+};
+
+typedef void (*worker_report_fn)(struct worker_report *report, void *userdata);
+
+/**
+ * worker_new() - start the thread; the values of @conf are copied
+ * @report: called from @event for every report; the report is released after it returns
+ *
+ * Return: 0; negative errno.
+ */
+int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
+               worker_report_fn report, void *userdata, struct worker **ret);
+
+/**
+ * worker_free() - cancel the job under way, end the thread and its programs; NULL is allowed, returns NULL.
+ *
+ * Waits for the thread, which looks at its cancel descriptor in every wait; no wait is longer than ApduTimeoutSec.
+ */
+struct worker *worker_free(struct worker *worker);
+
+/**
+ * worker_bootstrap(), worker_probe() - queue a job. Returns its number, from 1; negative errno.
+ */
+int64_t worker_bootstrap(struct worker *worker);
+int64_t worker_probe(struct worker *worker);
+
+/**
+ * worker_cancel() - end the job under way; its report comes with UB_E_CANCELLED unless it was done already
+ */
+void worker_cancel(struct worker *worker);
