@@ -12,6 +12,7 @@
 /* --- Secrets ----------------------------------------------------------------------------------- */
 #define SECRET_LENGTH_MAX 4096u         /* octets in one struct secret */
 #define SECRET_ARENA_SIZE (256u * 1024) /* octets of locked memory that all secrets share */
+#define SECRET_OPENSSL_HEAP_SIZE (64u * 1024) /* octets of locked memory for OpenSSL's own copies */
 
 /* --- UICC -------------------------------------------------------------------------------------- */
 #define APDU_COMMAND_MAX 261u         /* short APDU: 4 header + Lc + 255 data + Le */
@@ -48,6 +49,7 @@
 #define HTTP_HEADER_MAX 8192u         /* one request or response header field */
 #define HTTP_HEADERS_MAX 64u          /* header fields kept of one response */
 #define HTTP_BODY_MAX 16384u          /* BootstrappingInfo is a few hundred octets */
+#define HTTP_IDLE_USEC 60000000ull     /* keystrap-http without work is ended after this */
 #define UB_ROUNDS_MAX 4u              /* GETs in one bootstrap: ask, answer, resynchronise, answer */
 #define CHALLENGES_MAX 8u             /* challenges in one WWW-Authenticate list */
 #define CHALLENGE_PARAMS_MAX 16u      /* parameters of one challenge */
@@ -67,8 +69,16 @@
 #define CONF_FILE_MAX (256u * 1024)   /* octets in one file */
 #define CONF_FILES_MAX 256u           /* drop-ins in one directory */
 #define CONF_LINE_MAX 1024u
+#define CONF_SECTION_MAX 48u          /* octets between the brackets; the ini parser cuts longer ones */
+#define CONF_KEY_MAX 48u              /* octets left of "="; likewise */
+#define CONF_TEXT_MAX 255u            /* octets of a value that is free text */
+#define CONF_PATH_MAX 1000u           /* octets of a value that is a path; fits into CONF_LINE_MAX */
+#define CONF_HEADERS_MAX 16u          /* extra header fields of the requests to the BSF */
 #define ACCESS_PRINCIPALS_MAX 256u
 #define ACCESS_PATTERNS_MAX 64u       /* NAF patterns, or Ua patterns, of one principal */
+#define ACCESS_NAME_MAX 32u           /* octets in the name of a principal */
+#define ACCESS_MEMBERS_MAX 64u        /* users, or groups, of one principal */
+#define ACCESS_KEYS_PER_MINUTE_MAX 1000000u
 #define ACCESS_GROUPS_MAX 128u        /* supplementary groups of one caller that are looked at */
 
 /* --- Requests ---------------------------------------------------------------------------------- */
@@ -76,3 +86,10 @@
 #define REQUESTS_PER_CALLER_MAX 64u   /* of which one connection may have */
 #define PEERS_MAX 1024u               /* bus connections whose credentials are remembered */
 #define FAILURE_TEXT_MAX 384u         /* octets of what a user is told */
+
+/* --- The bus ----------------------------------------------------------------------------------- */
+#define BUS_NAME_MAX 255u             /* octets of a connection's name, D-Bus specification */
+#define BUS_RECONNECT_MIN_USEC 250000ull
+#define BUS_RECONNECT_MAX_USEC 5000000ull
+#define BUS_CALL_TIMEOUT_USEC 120000000ull /* a client's patience: a bootstrap takes seconds */
+#define KEY_READ_USEC 2000000ull      /* a client's patience with the descriptor: the key is in it already */
