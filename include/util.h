@@ -117,3 +117,11 @@ void shorten(const char *text, size_t keep, char *ret, size_t size);
  * text_is_plain() - whether @length octets are printable ASCII (0x20 to 0x7e): what may go into a log line
  */
 bool text_is_plain(const char *text, size_t length);
+
+/**
+ * utf8_printable() - octets of the UTF-8 character that @text begins with, of at most @length octets
+ *
+ * Return: 1 to 4; 0 where @text does not begin with a well-formed character (RFC 3629), or with a control
+ * character.
+ */
+size_t utf8_printable(const char *text, size_t length);
