@@ -17,8 +17,8 @@
 #define _unused_ __attribute__((unused))
 
 #define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
-#define USEC_PER_SEC 1000000ull
-#define USEC_PER_MSEC 1000ull
+#define USEC_PER_SEC UINT64_C(1000000)
+#define USEC_PER_MSEC UINT64_C(1000)
 #define USEC_INFINITY UINT64_MAX
 
 static inline void freep(void *p) {

@@ -36,7 +36,7 @@ struct worker_report {
     enum keystrap_card_state card;
     char reader[PLUGIN_TEXT_MAX];
     struct uicc_identity identity; /* whatever could be read */
-    bool card_changed;         /* since the last report the card was away or is another one */
+    uint64_t generation;       /* another number is another insertion, see struct plugin_state */
     /* resolved names, with WORKER_CARD and r == 0 */
     char impi[IMPI_MAX + 1];
     char bsf[FQDN_MAX + 1];
@@ -46,12 +46,15 @@ struct worker_report {
     uint64_t retry_after_usec;
     /* WORKER_PROBE */
     int64_t date;
+    struct worker_report *next; /* in the worker's queue */
 };
 
 typedef void (*worker_report_fn)(struct worker_report *report, void *userdata);
 
 /**
- * worker_new() - start the thread; the values of @conf are copied
+ * worker_new() - start the thread
+ * @conf: borrowed; it stays as it is until worker_free()
+ * @plugin_directory: where uicc-NAME and keystrap-http are; borrowed as well
  * @report: called from @event for every report; the report is released after it returns
  *
  * Return: 0; negative errno.
@@ -62,7 +65,8 @@ int worker_new(sd_event *event, const struct conf *conf, const char *plugin_dire
 /**
  * worker_free() - cancel the job under way, end the thread and its programs; NULL is allowed, returns NULL.
  *
- * Waits for the thread, which looks at its cancel descriptor in every wait; no wait is longer than ApduTimeoutSec.
+ * Waits for the thread, which is not long: its transport program is killed first, so even a card that is
+ * silent keeps nobody waiting.
  */
 struct worker *worker_free(struct worker *worker);
 
@@ -73,6 +77,7 @@ int64_t worker_bootstrap(struct worker *worker);
 int64_t worker_probe(struct worker *worker);
 
 /**
- * worker_cancel() - end the job under way; its report comes with UB_E_CANCELLED unless it was done already
+ * worker_cancel() - end a job, under way or queued; its report comes with UB_E_CANCELLED unless it was
+ * done already
  */
-void worker_cancel(struct worker *worker);
+void worker_cancel(struct worker *worker, uint64_t job);

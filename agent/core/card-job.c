@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What the card's worker does with its card: read it, bootstrap with it, ask the BSF whether it is there.
+ *
+ * A card is the one that was there when it was read. Whenever the transport says that the state changed, what was
+ * known of the card is forgotten and read anew, and a bootstrap that was under way counts for nothing.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "card-job.h"
+#include "gba.h"
+#include "log.h"
+#include "util.h"
+
+int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
+                  int cancel_fd, card_job_started_fn started, void *userdata) {
+    _cleanup_free_ char *program = NULL;
+    struct plugin_options options = {
+        .directory = plugin_directory,
+        .name = conf->transport,
+        .reader_pattern = conf->reader,
+        .device = conf->device,
+        .apdu_timeout_usec = conf->apdu_timeout_usec,
+    };
+    int r;
+
+    *job = (struct card_job){
+        .conf = conf, .cancel_fd = cancel_fd, .started = started, .userdata = userdata};
+    if (asprintf(&program, "%s/keystrap-http", plugin_directory) < 0) {
+        program = NULL;
+        return -ENOMEM;
+    }
+    r = http_client_new(program, &job->http);
+    if (r == 0)
+        r = plugin_new(&options, &job->plugin);
+    if (r != 0)
+        card_job_done(job);
+    return r;
+}
+
+static void card_job_forget_card(struct card_job *job, bool gone) {
+    if (job->uicc && gone)
+        uicc_forget(job->uicc);
+    job->uicc = uicc_free(job->uicc);
+    job->open = false;
+    job->impi[0] = job->bsf[0] = '\0';
+}
+
+void card_job_done(struct card_job *job) {
+    card_job_forget_card(job, !job->plugin || !plugin_running(job->plugin));
+    job->plugin = plugin_free(job->plugin);
+    job->http = http_client_free(job->http);
+}
+
+/* No card to read: say why, in the words of whoever has to mend it. */
+static int card_state_outcome(const struct plugin_state *state, const struct conf *conf,
+                              struct failure *failure) {
+    const char *why = state->text[0] ? state->text : "no reason given";
+
+    switch (state->card) {
+    case KEYSTRAP_CARD_SERVICE_ABSENT:
+        return failure_set(failure, UICC_E_SERVICE_ABSENT,
+                           "the %s service does not answer (%s); is it installed and running?",
+                           conf->transport, why);
+    case KEYSTRAP_CARD_READER_ABSENT:
+        return failure_set(failure, UICC_E_READER_ABSENT,
+                           "no card reader%s%s; connect one, or look at Reader= in keystrap.conf",
+                           conf->reader ? " matches " : " is connected",
+                           conf->reader ? conf->reader : "");
+    case KEYSTRAP_CARD_ABSENT:
+        return failure_set(failure, UICC_E_CARD_ABSENT,
+                           "no card in the reader \"%s\"; insert the SIM", state->reader);
+    case KEYSTRAP_CARD_MUTE:
+        return failure_set(
+            failure, UICC_E_SILENT,
+            "the card in \"%s\" does not answer to reset; is it the right way round?",
+            state->reader);
+    case KEYSTRAP_CARD_PRESENT:
+        return 0;
+    }
+    return failure_set(failure, UICC_E_TRANSPORT, "the transport %s reports an unknown card state",
+                       conf->transport);
+}
+
+/* Who the subscriber is and which BSF is his: TS 23.003 clauses 13.3 and 16.2, or as configured. */
+static int card_job_resolve_names(struct card_job *job, struct failure *failure) {
+    const struct uicc_identity *identity = uicc_identity(job->uicc);
+    unsigned mnc_length = identity->mnc_length;
+    char impi[IMPI_MAX + 1], bsf[FQDN_MAX + 1];
+    int r;
+
+    if (mnc_length == 0)
+        mnc_length = (unsigned)job->conf->mnc_length;
+    if (mnc_length == 0 && (!job->conf->impi || !job->conf->bsf))
+        return failure_set(failure, UICC_E_IDENTITY,
+                           "EF_AD of the card does not tell how long the MNC is; set MncLength=2 "
+                           "or MncLength=3 in [UICC] of keystrap.conf");
+
+    if (job->conf->impi) {
+        (void)snprintf(impi, sizeof(impi), "%s", job->conf->impi);
+    } else {
+        r = gba_impi_from_imsi(identity->imsi, mnc_length, impi, failure);
+        if (r != 0)
+            return r;
+    }
+    if (job->conf->bsf) {
+        (void)snprintf(bsf, sizeof(bsf), "%s", job->conf->bsf);
+    } else {
+        r = gba_bsf_from_imsi(identity->imsi, mnc_length, bsf, failure);
+        if (r != 0)
+            return r;
+    }
+    memcpy(job->impi, impi, sizeof(impi));
+    memcpy(job->bsf, bsf, sizeof(bsf));
+    return 0;
+}
+
+/* Have a transport program, and know what it last said. */
+static int card_job_transport(struct card_job *job, struct failure *failure) {
+    bool running = plugin_running(job->plugin);
+    int r;
+
+    r = plugin_start(job->plugin, failure);
+    if (r != 0)
+        return r;
+    if (!running)
+        job->started(plugin_pidfd(job->plugin), job->userdata);
+    return plugin_dispatch(job->plugin, failure);
+}
+
+int card_job_read(struct card_job *job, struct failure *failure) {
+    const struct plugin_state *state;
+    int r;
+
+    r = card_job_transport(job, failure);
+    if (r != 0) {
+        card_job_forget_card(job, true);
+        return r;
+    }
+
+    state = plugin_state(job->plugin);
+    if (job->uicc && state->generation != job->generation)
+        card_job_forget_card(job, true);
+    r = card_state_outcome(state, job->conf, failure);
+    if (r != 0 || job->open)
+        return r;
+
+    if (!job->uicc) {
+        r = uicc_new(plugin_transport(job->plugin), &job->uicc);
+        if (r != 0)
+            return failure_set(failure, r, "out of memory");
+        job->generation = state->generation;
+    }
+    r = uicc_open(job->uicc, failure);
+    if (r == 0)
+        r = card_job_resolve_names(job, failure);
+    if (r != 0)
+        return r;
+    job->open = true;
+    return 0;
+}
+
+bool card_job_is_transient(int outcome) {
+    switch (outcome) {
+    case UICC_E_SILENT:
+    case UICC_E_RESET:
+    case UICC_E_BUSY:
+    case UICC_E_TRANSPORT:
+    case UICC_E_MALFORMED:
+    case UICC_E_NO_CHANNEL:
+        return true;
+    default:
+        return outcome < 0;
+    }
+}
+
+static int card_job_get(void *userdata, const struct http_request *request,
+                        struct http_response *ret, struct failure *failure) {
+    struct card_job *job = userdata;
+
+    return http_client_get(job->http, request, job->cancel_fd, ret, failure);
+}
+
+static int card_job_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
+                                 const uint8_t autn[AKA_AUTN_LENGTH], struct uicc_aka *ret,
+                                 struct failure *failure) {
+    struct card_job *job = userdata;
+
+    return uicc_authenticate(job->uicc, rand, autn, ret, failure);
+}
+
+static const struct ub_ops card_job_ops = {
+    .get = card_job_get,
+    .authenticate = card_job_authenticate,
+};
+
+static struct ub_parameters card_job_parameters(const struct card_job *job) {
+    const struct conf *conf = job->conf;
+
+    return (struct ub_parameters){
+        .impi = job->impi[0] ? job->impi : conf->impi,
+        .bsf = job->bsf[0] ? job->bsf : conf->bsf,
+        .realm = conf->realm,
+        .scheme = conf->scheme,
+        .port = (uint16_t)conf->port,
+        .path = conf->path,
+        .connect_to = conf->connect_to,
+        .user_agent = conf->user_agent,
+        .extra_headers = (const char *const *)conf->headers,
+        .trust_anchors = conf->trust_anchors,
+        .require_rspauth = conf->require_rspauth,
+        .connect_timeout_usec = conf->connect_timeout_usec,
+        .request_timeout_usec = conf->request_timeout_usec,
+        .lifetime_max_usec = conf->lifetime_max_usec,
+    };
+}
+
+int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *ret_retry_after_usec,
+                       struct failure *failure) {
+    _cleanup_ub_result_ struct ub_result result = {};
+    struct ub_parameters parameters;
+    int r;
+
+    r = card_job_read(job, failure);
+    if (r != 0)
+        return r;
+    parameters = card_job_parameters(job);
+    r = ub_bootstrap(&parameters, &card_job_ops, job, &result, ret_retry_after_usec, failure);
+    if (r != 0)
+        return r;
+
+    /* The transport may have told of a removal while the BSF was being asked. */
+    r = plugin_dispatch(job->plugin, failure);
+    if (r != 0)
+        return r;
+    if (plugin_state(job->plugin)->generation != job->generation)
+        return failure_set(failure, UICC_E_CARD_ABSENT,
+                           "the card was pulled or changed during the bootstrap; its keys were "
+                           "thrown away, ask again");
+    *ret = result;
+    result.ks = NULL;
+    return 0;
+}
+
+int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *failure) {
+    struct ub_parameters parameters;
+    struct failure card_failure = {};
+    int r;
+
+    r = card_job_read(job, &card_failure);
+    parameters = card_job_parameters(job);
+    if (!parameters.impi || !parameters.bsf) {
+        /* Without a card there is nobody to ask for. */
+        if (r == 0)
+            r = UICC_E_IDENTITY;
+        return failure_set(failure, r, "%s", card_failure.text);
+    }
+    return ub_probe(&parameters, &card_job_ops, job, ret_date, failure);
+}

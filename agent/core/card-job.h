@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the card's worker does with its card: everything that waits, as straight-line code. The thread and its
+ * queues are worker.c's; nothing here knows of them.
+ */
+
+#include "conf.h"
+#include "http.h"
+#include "outcome.h"
+#include "plugin-host.h"
+#include "ub.h"
+#include "uicc.h"
+#include "worker.h"
+
+/* Called when a transport program was started, with its pidfd, borrowed. */
+typedef void (*card_job_started_fn)(int pidfd, void *userdata);
+
+/* One transport program, the card behind it, and the way to the BSF. */
+struct card_job {
+    const struct conf *conf; /* borrowed */
+    struct plugin *plugin;
+    struct http_client *http;
+    struct uicc *uicc;     /* NULL while no card is known to be there */
+    bool open;             /* uicc_open() worked */
+    uint64_t generation;   /* of the plug-in's state that uicc belongs to */
+    int cancel_fd;         /* borrowed; readable when the job shall end */
+    card_job_started_fn started;
+    void *userdata;
+    char impi[IMPI_MAX + 1]; /* "" until the card was read */
+    char bsf[FQDN_MAX + 1];
+};
+
+int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
+                  int cancel_fd, card_job_started_fn started, void *userdata);
+void card_job_done(struct card_job *job);
+
+/**
+ * card_job_read() - take in what the transport says, and read the card where there is one that was not read
+ *
+ * Return: 0 when a USIM is ready for a bootstrap; enum uicc_outcome for why not.
+ */
+int card_job_read(struct card_job *job, struct failure *failure);
+
+/**
+ * card_job_bootstrap() - read the card where needed, then ub_bootstrap(); a card that was pulled or
+ * changed meanwhile makes the result void (UICC_E_CARD_ABSENT)
+ */
+int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *ret_retry_after_usec,
+                       struct failure *failure);
+
+/**
+ * card_job_probe() - read the card where needed, then ub_probe(). Configured names make it work without a card.
+ */
+int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *failure);
+
+/**
+ * card_job_is_transient() - whether reading the card again later may end differently without anybody
+ * touching card or configuration
+ */
+bool card_job_is_transient(int outcome);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The diagnosis: everything that a bootstrap needs, one line each, in the order in which it is needed.
+ *
+ * A line is ok, or says what was found and what to do. What cannot be looked at because something before it
+ * is missing says so, too.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent-internal.h"
+#include "log.h"
+#include "util.h"
+
+#define CLOCK_TOLERANCE_SEC 300
+#define DIAGNOSIS_CHECKS    8
+
+struct diagnosis {
+    struct agent_check checks[DIAGNOSIS_CHECKS];
+    size_t count;
+};
+
+static void _printf_(5, 6) diagnosis_add(struct diagnosis *diagnosis, const char *name, int code,
+                                         const char *remedy, const char *format, ...) {
+    struct agent_check *check = &diagnosis->checks[diagnosis->count++];
+    va_list arguments;
+
+    check->name = name;
+    check->code = code;
+    check->remedy = remedy ? remedy : code == 0 ? "" : outcome_remedy(code);
+    va_start(arguments, format);
+    (void)vsnprintf(check->text, sizeof(check->text), format, arguments);
+    va_end(arguments);
+}
+
+static void diagnose_card(const struct agent *agent, struct diagnosis *diagnosis) {
+    const struct failure *failure = &agent->card_failure;
+    bool present = agent->card == KEYSTRAP_CARD_PRESENT;
+
+    if (!agent->card_known || agent->card == KEYSTRAP_CARD_SERVICE_ABSENT ||
+        agent->card == KEYSTRAP_CARD_READER_ABSENT) {
+        int code = agent->card_r != 0 ? agent->card_r : UICC_E_SERVICE_ABSENT;
+
+        diagnosis_add(diagnosis, "reader", code, NULL, "%s",
+                      failure->text[0] ? failure->text : "the transport has not answered yet");
+        diagnosis_add(diagnosis, "card", code, "see reader", "not looked at: no reader");
+        return;
+    }
+    diagnosis_add(diagnosis, "reader", 0, NULL, "%s (%s)", agent->reader, agent->conf->transport);
+    if (!present)
+        diagnosis_add(diagnosis, "card", agent->card_r, NULL, "%s", failure->text);
+    else if (agent->identity.iccid[0])
+        diagnosis_add(diagnosis, "card", 0, NULL, "ICCID %.6s...", agent->identity.iccid);
+    else
+        diagnosis_add(diagnosis, "card", 0, NULL, "present, without a readable ICCID");
+}
+
+static const char *pin_text(enum uicc_pin pin) {
+    switch (pin) {
+    case UICC_PIN_UNKNOWN:
+        return "the card does not tell";
+    case UICC_PIN_DISABLED:
+        return "not asked for";
+    case UICC_PIN_VERIFIED:
+        return "verified";
+    case UICC_PIN_REQUIRED:
+        return "enabled and not verified";
+    case UICC_PIN_BLOCKED:
+        return "blocked";
+    }
+    return "unknown";
+}
+
+static void diagnose_application(const struct agent *agent, struct diagnosis *diagnosis) {
+    const struct uicc_identity *identity = &agent->identity;
+    int missing = agent->card_r != 0 ? agent->card_r : UICC_E_CARD_ABSENT;
+
+    if (!agent->card_known || agent->card != KEYSTRAP_CARD_PRESENT) {
+        diagnosis_add(diagnosis, "application", missing, "see card", "not looked at: no card");
+        diagnosis_add(diagnosis, "pin", missing, "see card", "not looked at: no card");
+        diagnosis_add(diagnosis, "service-68", missing, "see card", "not looked at: no card");
+        return;
+    }
+
+    if (identity->aid_length == 0)
+        diagnosis_add(diagnosis, "application", missing, NULL, "%s", agent->card_failure.text);
+    else
+        diagnosis_add(diagnosis, "application", 0, NULL, "USIM%s%s", identity->label[0] ? ", " : "",
+                      identity->label);
+
+    if (identity->pin == UICC_PIN_BLOCKED || identity->pin == UICC_PIN_REQUIRED)
+        diagnosis_add(diagnosis, "pin",
+                      identity->pin == UICC_PIN_BLOCKED ? UICC_E_PIN_BLOCKED : UICC_E_PIN_REQUIRED,
+                      NULL, "PIN1 is %s; tries left: %d", pin_text(identity->pin),
+                      identity->pin_tries);
+    else
+        diagnosis_add(diagnosis, "pin", 0, NULL, "PIN1: %s", pin_text(identity->pin));
+
+    if (uicc_service(identity, 68))
+        diagnosis_add(diagnosis, "service-68", 0, NULL, "EF_UST announces GBA");
+    else
+        diagnosis_add(
+            diagnosis, "service-68", 0, NULL,
+            "EF_UST does not announce GBA: the card runs GBA_ME only, which is what is used");
+}
+
+static void diagnose_network(const struct agent *agent, struct diagnosis *diagnosis, int probe_r,
+                             const struct failure *failure, int64_t bsf_date) {
+    const char *bsf = agent->bsf[0] ? agent->bsf : agent->conf->bsf;
+    int64_t skew;
+
+    if (bsf)
+        diagnosis_add(diagnosis, "bsf-name", 0, NULL, "%s%s%s", bsf,
+                      agent->conf->connect_to ? ", reached at " : "",
+                      agent->conf->connect_to ? agent->conf->connect_to : "");
+    else
+        diagnosis_add(diagnosis, "bsf-name", UICC_E_IDENTITY,
+                      "see card, or set Bsf= and Impi= in keystrap.conf",
+                      "the name follows from the card, and no card was read");
+
+    if (probe_r == 0)
+        diagnosis_add(diagnosis, "bsf-answer", 0, NULL, "the BSF sent a challenge");
+    else
+        diagnosis_add(diagnosis, "bsf-answer", probe_r, NULL, "%s",
+                      failure && failure->text[0] ? failure->text : outcome_name(probe_r));
+
+    skew = bsf_date - (int64_t)(now_realtime_usec() / USEC_PER_SEC);
+    if (probe_r != 0 || bsf_date == 0)
+        diagnosis_add(diagnosis, "clock", 0, NULL, "not compared: the BSF told no time");
+    else if (skew > CLOCK_TOLERANCE_SEC || skew < -CLOCK_TOLERANCE_SEC)
+        diagnosis_add(diagnosis, "clock", UB_E_LIFETIME,
+                      "set the clock (timedatectl); key lifetimes do not depend on it, TLS does",
+                      "this machine's clock is %lld s %s the BSF's",
+                      (long long)(skew < 0 ? -skew : skew), skew < 0 ? "ahead of" : "behind");
+    else
+        diagnosis_add(diagnosis, "clock", 0, NULL, "within %d s of the BSF's", CLOCK_TOLERANCE_SEC);
+}
+
+void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failure *failure,
+                            int64_t bsf_date) {
+    struct agent_request_list answered;
+    struct agent_request *request;
+    struct diagnosis diagnosis = {};
+
+    agent_request_list_take(&agent->diagnosing, &answered);
+    if (probe_r != UB_E_CANCELLED) {
+        diagnose_card(agent, &diagnosis);
+        diagnose_application(agent, &diagnosis);
+        diagnose_network(agent, &diagnosis, probe_r, failure, bsf_date);
+    }
+    while ((request = agent_request_list_pop(&answered))) {
+        agent->pending--;
+        if (probe_r == UB_E_CANCELLED)
+            request->diagnosed(probe_r, NULL, 0, failure, request->userdata);
+        else
+            request->diagnosed(0, diagnosis.checks, diagnosis.count, NULL, request->userdata);
+        free(request);
+    }
+}
+
+/* Let the worker ask the BSF, unless it is about to. */
+static int agent_want_probe(struct agent *agent) {
+    int64_t job;
+
+    if (agent->probe_job != 0)
+        return 0;
+    job = worker_probe(agent->worker);
+    if (job < 0)
+        return (int)job;
+    agent->probe_job = (uint64_t)job;
+    return 0;
+}
+
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
+                   void *userdata, struct agent_request **ret) {
+    struct agent_request *request;
+    struct failure failure = {};
+    int r;
+
+    *ret = NULL;
+    r = access_check_manage(agent->access, caller, &failure);
+    if (r == ACCESS_E_DENIED)
+        agent_log_denial(agent, &failure);
+    if (r == 0 && agent->pending >= REQUESTS_PENDING_MAX)
+        r = failure_set(&failure, ACCESS_E_TOO_MANY, "%u requests wait already; ask again later",
+                        REQUESTS_PENDING_MAX);
+    if (r == 0)
+        r = agent_want_probe(agent);
+    if (r != 0) {
+        done(r, NULL, 0, &failure, userdata);
+        return 0;
+    }
+
+    request = calloc(1, sizeof(*request));
+    if (!request)
+        return -ENOMEM;
+    request->agent = agent;
+    request->kind = AGENT_REQUEST_DIAGNOSIS;
+    request->diagnosed = done;
+    request->userdata = userdata;
+    agent_request_list_append(&agent->diagnosing, request);
+    agent->pending++;
+    *ret = request;
+    return 0;
+}

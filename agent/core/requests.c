@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Requests: who asks for a key, and who waits for one.
+ *
+ * A request that can be answered at once is answered at once, and leaves nothing behind. The others
+ * wait in one list for the one bootstrap that is under way, whatever their number.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent-internal.h"
+#include "gba.h"
+#include "log.h"
+#include "util.h"
+
+#define DENIAL_LOG_INTERVAL_USEC (1 * USEC_PER_SEC)
+
+void agent_request_list_init(struct agent_request_list *list) {
+    list->head.previous = list->head.next = &list->head;
+}
+
+void agent_request_list_append(struct agent_request_list *list, struct agent_request *request) {
+    request->previous = list->head.previous;
+    request->next = &list->head;
+    list->head.previous->next = request;
+    list->head.previous = request;
+}
+
+static void agent_request_unlink(struct agent_request *request) {
+    request->previous->next = request->next;
+    request->next->previous = request->previous;
+}
+
+struct agent_request *agent_request_list_pop(struct agent_request_list *list) {
+    struct agent_request *request = list->head.next;
+
+    if (request == &list->head)
+        return NULL;
+    agent_request_unlink(request);
+    return request;
+}
+
+static bool agent_request_list_empty(const struct agent_request_list *list) {
+    return list->head.next == &list->head;
+}
+
+void agent_request_list_take(struct agent_request_list *from, struct agent_request_list *ret) {
+    struct agent_request *request;
+
+    agent_request_list_init(ret);
+    while ((request = agent_request_list_pop(from)))
+        agent_request_list_append(ret, request);
+}
+
+/* Derive, hand over, erase. */
+static int agent_answer_key(struct agent *agent, const char *naf_fqdn, const uint8_t *ua_protocol,
+                            bool bootstrapped, agent_key_fn done, void *userdata) {
+    _cleanup_secret_ struct secret *key = NULL;
+    struct keystore_info info;
+    struct agent_key answer;
+    int r;
+
+    r = keystore_derive(agent->store, naf_fqdn, ua_protocol, &key, &info);
+    if (r != 0)
+        return r;
+    answer = (struct agent_key){
+        .key = key,
+        .btid = info.btid,
+        .expires_usec = info.expires_usec,
+        .expires_utc_usec = info.expires_utc_usec,
+        .bootstrapped = bootstrapped,
+    };
+    done(0, &answer, NULL, userdata);
+    return 0;
+}
+
+static int agent_answer_bootstrap(struct agent *agent, agent_key_fn done, void *userdata) {
+    struct keystore_info info;
+    struct agent_key answer;
+    int r;
+
+    r = keystore_get(agent->store, &info);
+    if (r != 0)
+        return r;
+    answer = (struct agent_key){
+        .btid = info.btid,
+        .expires_usec = info.expires_usec,
+        .expires_utc_usec = info.expires_utc_usec,
+        .bootstrapped = true,
+    };
+    done(0, &answer, NULL, userdata);
+    return 0;
+}
+
+static void agent_refuse(int r, const struct failure *failure, agent_key_fn done, void *userdata) {
+    struct failure filled = *failure;
+
+    (void)failure_set(&filled, r, "%s", outcome_name(r));
+    done(r, NULL, &filled, userdata);
+}
+
+static void agent_request_finish(struct agent_request *request, int r,
+                                 const struct failure *failure) {
+    struct failure own = {};
+
+    if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY)
+        r = agent_answer_key(request->agent, request->naf_fqdn, request->ua_protocol, true,
+                             request->done, request->userdata);
+    else if (r == 0)
+        r = agent_answer_bootstrap(request->agent, request->done, request->userdata);
+    if (r != 0)
+        agent_refuse(r, failure ? failure : &own, request->done, request->userdata);
+    free(request);
+}
+
+void agent_requests_answer(struct agent *agent, int r, const struct failure *failure) {
+    struct agent_request_list answered;
+    struct agent_request *request;
+
+    agent_request_list_take(&agent->waiting, &answered);
+    while ((request = agent_request_list_pop(&answered))) {
+        agent->pending--;
+        agent_request_finish(request, r, failure);
+    }
+}
+
+/* What is wrong with the card, for who would otherwise wait for nothing. 0 where a try is worth it. */
+static int agent_check_card(const struct agent *agent, struct failure *failure) {
+    if (!agent->card_known || agent->card == KEYSTRAP_CARD_PRESENT || agent->card_r == 0)
+        return 0;
+    return failure_set(failure, agent->card_r, "%s", agent->card_failure.text);
+}
+
+static int agent_check_bsf(const struct agent *agent, struct failure *failure) {
+    uint64_t now = now_usec();
+
+    if (now >= agent->not_before_usec)
+        return 0;
+    return failure_set(failure, UB_E_BUSY,
+                       "the BSF %s asked to be left alone for another %" PRIu64
+                       " s; ask again then",
+                       agent->bsf, (agent->not_before_usec - now) / USEC_PER_SEC + 1);
+}
+
+/* Put a request into the list and see that what it waits for happens. */
+static int agent_enqueue(struct agent *agent, struct agent_request *request,
+                         struct failure *failure) {
+    int r;
+
+    if (agent->pending >= REQUESTS_PENDING_MAX)
+        return failure_set(failure, ACCESS_E_TOO_MANY,
+                           "%u requests wait for a bootstrap already; ask again later",
+                           REQUESTS_PENDING_MAX);
+    r = agent_check_card(agent, failure);
+    if (r == 0 && agent->bootstrap_job == 0)
+        r = agent_check_bsf(agent, failure);
+    if (r == 0)
+        r = agent_want_bootstrap(agent);
+    if (r != 0)
+        return r;
+    request->agent = agent;
+    agent_request_list_append(&agent->waiting, request);
+    agent->pending++;
+    return 0;
+}
+
+static int agent_wait(struct agent *agent, const struct agent_request *template,
+                      struct agent_request **ret) {
+    struct agent_request *request;
+    struct failure failure = {};
+    int r;
+
+    request = malloc(sizeof(*request));
+    if (!request)
+        return -ENOMEM;
+    *request = *template;
+    r = agent_enqueue(agent, request, &failure);
+    if (r != 0) {
+        agent_refuse(r, &failure, request->done, request->userdata);
+        free(request);
+        return 0;
+    }
+    *ret = request;
+    return 0;
+}
+
+void agent_log_denial(struct agent *agent, const struct failure *failure) {
+    uint64_t now = now_usec();
+
+    if (now - agent->denial_logged_usec < DENIAL_LOG_INTERVAL_USEC)
+        return;
+    agent->denial_logged_usec = now;
+    log_message(LOG_NOTICE, MESSAGE_ID_DENIED, "denied: %s", failure->text);
+}
+
+int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
+                         const char *naf_fqdn, const uint8_t *ua_protocol,
+                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         struct agent_request **ret) {
+    struct agent_request request = {
+        .kind = AGENT_REQUEST_NAF_KEY,
+        .done = done,
+        .userdata = userdata,
+    };
+    struct failure failure = {};
+    int r;
+
+    *ret = NULL;
+    if (ua_protocol_length != UA_PROTOCOL_LENGTH)
+        r = failure_set(&failure, KEYS_E_UA_PROTOCOL,
+                        "a Ua security protocol identifier has 5 octets (TS 33.220 Annex H), "
+                        "not %zu",
+                        ua_protocol_length);
+    else
+        r = gba_fqdn_normalise(naf_fqdn, request.naf_fqdn, &failure);
+    if (r == 0)
+        r = access_check_naf(agent->access, caller, request.naf_fqdn, ua_protocol, &failure);
+    if (r == ACCESS_E_DENIED)
+        agent_log_denial(agent, &failure);
+    if (r == 0 && !force) {
+        r = agent_answer_key(agent, request.naf_fqdn, ua_protocol, false, done, userdata);
+        if (r == 0)
+            return 0;
+        if (r == KEYS_E_NONE || r == KEYS_E_EXPIRED)
+            r = 0;
+    }
+    if (r != 0) {
+        agent_refuse(r, &failure, done, userdata);
+        return 0;
+    }
+    memcpy(request.ua_protocol, ua_protocol, sizeof(request.ua_protocol));
+    return agent_wait(agent, &request, ret);
+}
+
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
+                    void *userdata, struct agent_request **ret) {
+    struct agent_request request = {
+        .kind = AGENT_REQUEST_BOOTSTRAP,
+        .done = done,
+        .userdata = userdata,
+    };
+    struct failure failure = {};
+    int r;
+
+    *ret = NULL;
+    r = access_check_manage(agent->access, caller, &failure);
+    if (r != 0) {
+        agent_log_denial(agent, &failure);
+        agent_refuse(r, &failure, done, userdata);
+        return 0;
+    }
+    return agent_wait(agent, &request, ret);
+}
+
+struct agent_request *agent_request_cancel(struct agent_request *request) {
+    struct agent *agent;
+
+    if (!request)
+        return NULL;
+    agent = request->agent;
+    agent_request_unlink(request);
+    agent->pending--;
+    free(request);
+
+    /* A job that nobody waits for ends; who asks from now on gets a new one. */
+    if (agent->bootstrap_job != 0 && agent_request_list_empty(&agent->waiting)) {
+        worker_cancel(agent->worker, agent->bootstrap_job);
+        agent->bootstrap_job = 0;
+        agent_touch(agent);
+    }
+    if (agent->probe_job != 0 && agent_request_list_empty(&agent->diagnosing)) {
+        worker_cancel(agent->worker, agent->probe_job);
+        agent->probe_job = 0;
+    }
+    return NULL;
+}
+
+int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure) {
+    int r;
+
+    r = access_check_manage(agent->access, caller, failure);
+    if (r != 0) {
+        agent_log_denial(agent, failure);
+        return r;
+    }
+    (void)agent_forget_ks(agent);
+    return 0;
+}
+
+int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+                       const struct uicc_identity **ret, const char **ret_impi,
+                       struct failure *failure) {
+    int r;
+
+    r = access_check_manage(agent->access, caller, failure);
+    if (r != 0)
+        return r;
+    if (!agent->card_known || agent->card != KEYSTRAP_CARD_PRESENT)
+        return failure_set(failure, UICC_E_CARD_ABSENT, "no card is there to tell an identity");
+    *ret = &agent->identity;
+    *ret_impi = agent->impi;
+    return 0;
+}
