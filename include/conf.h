@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -54,6 +55,12 @@ struct conf {
 int conf_load(const char *directory, struct conf **ret, struct failure *failure);
 
 /**
+ * conf_parse() - as conf_load(), for @length octets at @text alone, which messages call @file
+ */
+int conf_parse(const char *file, const char *text, size_t length, struct conf **ret,
+               struct failure *failure);
+
+/**
  * conf_free() - NULL is allowed. Returns NULL.
  */
 struct conf *conf_free(struct conf *conf);
@@ -62,6 +69,27 @@ struct conf *conf_free(struct conf *conf);
  * conf_print() - every key with its value in effect, in the syntax of the file, for --check-config
  */
 void conf_print(const struct conf *conf, FILE *stream);
+
+/* What there is to know of one key. The strings are static. */
+struct conf_description {
+    const char *section;
+    const char *name;
+    const char *fallback; /* the default in the file's syntax; "" for none */
+    const char *help;     /* one line */
+    char allowed[80];     /* "0.1 to 300 seconds" */
+};
+
+/**
+ * conf_describe() - key number @index of the table, from 0, in the order of the file
+ *
+ * Return: whether there is one.
+ */
+bool conf_describe(size_t index, struct conf_description *ret);
+
+/**
+ * conf_print_template() - the file that is installed: every key, commented out, with help and default
+ */
+void conf_print_template(FILE *stream);
 
 static inline void conf_freep(struct conf **conf) {
     *conf = conf_free(*conf);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * From text to a value of a type and back.
+ *
+ * What is printed is read back as the same value, so that `keystrapd --check-config` can be pasted into a file.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "conf-file.h"
+#include "conf-table.h"
+#include "log.h"
+#include "util.h"
+
+static const char *const level_names[] = {"err", "warning", "notice", "info", "debug"};
+
+static void *field(struct conf *conf, const struct conf_key *key) {
+    return (char *)conf + key->offset;
+}
+
+static const void *field_const(const struct conf *conf, const struct conf_key *key) {
+    return (const char *)conf + key->offset;
+}
+
+_printf_(2, 3) static int refuse(char wrong[CONF_WRONG_MAX], const char *format, ...) {
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(wrong, CONF_WRONG_MAX, format, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+static int check_text(const struct conf_key *key, const char *text, char wrong[CONF_WRONG_MAX]) {
+    const char *what = key->wrong ? key->wrong(text) : NULL;
+
+    return what ? refuse(wrong, "%s", what) : 0;
+}
+
+/* A text's length is looked at first, because what is wrong with the rest hardly matters then. */
+static int check_string(const struct conf_key *key, const char *text, char wrong[CONF_WRONG_MAX]) {
+    size_t length = strlen(text);
+
+    if (length < key->min)
+        return refuse(wrong, "too short");
+    if (length > key->max)
+        return refuse(wrong, "longer than %" PRIu64 " octets", key->max);
+    return check_text(key, text, wrong);
+}
+
+static int set_string(const struct conf_key *key, const char *text, char **value,
+                      char wrong[CONF_WRONG_MAX]) {
+    char *copy;
+    int r;
+
+    r = check_string(key, text, wrong);
+    if (r < 0)
+        return r;
+    copy = strdup(text);
+    if (!copy)
+        return -ENOMEM;
+    free(*value);
+    *value = copy;
+    return 0;
+}
+
+static int add_header(const struct conf_key *key, const char *text, char ***value,
+                      char wrong[CONF_WRONG_MAX]) {
+    _cleanup_free_ char *copy = NULL;
+    size_t count = 0;
+    char **longer;
+    int r;
+
+    r = check_string(key, text, wrong);
+    if (r < 0)
+        return r;
+    while (*value && (*value)[count])
+        count++;
+    if (count >= CONF_HEADERS_MAX)
+        return refuse(wrong, "more than %u header fields", CONF_HEADERS_MAX);
+    copy = strdup(text);
+    longer = copy ? reallocarray(*value, count + 2, sizeof(*longer)) : NULL;
+    if (!longer)
+        return -ENOMEM;
+    longer[count] = TAKE_PTR(copy);
+    longer[count + 1] = NULL;
+    *value = longer;
+    return 0;
+}
+
+/* Decimal digits from @text; at most 15, which cannot overflow. Returns what follows them, NULL for none. */
+static const char *parse_digits(const char *text, uint64_t *ret) {
+    size_t length = strspn(text, "0123456789");
+    uint64_t n = 0;
+
+    if (length == 0 || length > 15)
+        return NULL;
+    for (size_t i = 0; i < length; i++)
+        n = n * 10 + (uint64_t)(text[i] - '0');
+    *ret = n;
+    return text + length;
+}
+
+static int check_range(const struct conf_key *key, uint64_t n, char wrong[CONF_WRONG_MAX]) {
+    return n >= key->min && n <= key->max ? 0 : refuse(wrong, "out of range");
+}
+
+static int set_unsigned(const struct conf_key *key, const char *text, uint64_t *value,
+                        char wrong[CONF_WRONG_MAX]) {
+    const char *rest;
+    uint64_t n;
+    int r;
+
+    rest = parse_digits(text, &n);
+    if (!rest || *rest != '\0')
+        return refuse(wrong, "not a number");
+    r = check_range(key, n, wrong);
+    if (r == 0)
+        r = check_text(key, text, wrong);
+    if (r == 0)
+        *value = n;
+    return r;
+}
+
+/* Seconds with up to six decimals. */
+static int set_duration(const struct conf_key *key, const char *text, uint64_t *value,
+                        char wrong[CONF_WRONG_MAX]) {
+    uint64_t seconds, fraction = 0;
+    const char *rest;
+    int r;
+
+    rest = parse_digits(text, &seconds);
+    if (rest && *rest == '.') {
+        const char *end = parse_digits(rest + 1, &fraction);
+        ptrdiff_t digits = end ? end - rest - 1 : 7;
+
+        for (rest = digits > 6 ? NULL : end; digits < 6; digits++)
+            fraction *= 10;
+    }
+    if (!rest || *rest != '\0')
+        return refuse(wrong, "not a number of seconds");
+    if (seconds > UINT64_MAX / USEC_PER_SEC - 1)
+        return refuse(wrong, "out of range");
+    r = check_range(key, seconds * USEC_PER_SEC + fraction, wrong);
+    if (r == 0)
+        *value = seconds * USEC_PER_SEC + fraction;
+    return r;
+}
+
+static int set_bool(const char *text, bool *value, char wrong[CONF_WRONG_MAX]) {
+    int r = conf_bool_parse(text);
+
+    if (r < 0)
+        return refuse(wrong, "neither yes nor no");
+    *value = r;
+    return 0;
+}
+
+static int set_level(const char *text, int *value, char wrong[CONF_WRONG_MAX]) {
+    int level = log_level_from_name(text);
+
+    if (level < 0)
+        return refuse(wrong, "not a level");
+    *value = level;
+    return 0;
+}
+
+int conf_value_set(struct conf *conf, const struct conf_key *key, const char *text,
+                   char wrong[CONF_WRONG_MAX]) {
+    void *value = field(conf, key);
+
+    if (text[0] == '\0') {
+        conf_value_clear(conf, key);
+        text = key->fallback;
+        if (text[0] == '\0')
+            return 0;
+    }
+    switch (key->type) {
+    case CONF_STRING:
+        return set_string(key, text, value, wrong);
+    case CONF_HEADERS:
+        return add_header(key, text, value, wrong);
+    case CONF_UNSIGNED:
+        return set_unsigned(key, text, value, wrong);
+    case CONF_DURATION:
+        return set_duration(key, text, value, wrong);
+    case CONF_BOOL:
+        return set_bool(text, value, wrong);
+    case CONF_LEVEL:
+        return set_level(text, value, wrong);
+    }
+    return -EINVAL;
+}
+
+void conf_value_clear(struct conf *conf, const struct conf_key *key) {
+    if (key->type == CONF_STRING) {
+        char **value = field(conf, key);
+
+        free(*value);
+        *value = NULL;
+    } else if (key->type == CONF_HEADERS) {
+        char ***value = field(conf, key);
+
+        for (char **p = *value; p && *p; p++)
+            free(*p);
+        free(*value);
+        *value = NULL;
+    }
+}
+
+/* Microseconds as seconds, with no more decimals than needed. */
+static void format_seconds(uint64_t usec, char *ret, size_t size) {
+    size_t length;
+
+    (void)snprintf(ret, size, "%llu.%06llu", usec / USEC_PER_SEC, usec % USEC_PER_SEC);
+    for (length = strlen(ret); ret[length - 1] == '0'; length--)
+        ret[length - 1] = '\0';
+    if (ret[length - 1] == '.')
+        ret[length - 1] = '\0';
+}
+
+static const char *level_name(int level) {
+    for (size_t i = 0; i < ELEMENTS(level_names); i++)
+        if (log_level_from_name(level_names[i]) == level)
+            return level_names[i];
+    return "";
+}
+
+static void print_headers(const struct conf_key *key, char *const *headers, FILE *stream) {
+    if (!headers)
+        fprintf(stream, "%s=\n", key->name);
+    for (; headers && *headers; headers++)
+        fprintf(stream, "%s=%s\n", key->name, *headers);
+}
+
+void conf_value_print(const struct conf *conf, const struct conf_key *key, FILE *stream) {
+    const void *value = field_const(conf, key);
+    char text[32];
+
+    switch (key->type) {
+    case CONF_STRING: {
+        const char *string = *(char *const *)value;
+
+        fprintf(stream, "%s=%s\n", key->name, string ? string : "");
+        return;
+    }
+    case CONF_HEADERS:
+        print_headers(key, *(char **const *)value, stream);
+        return;
+    case CONF_UNSIGNED:
+        fprintf(stream, "%s=%" PRIu64 "\n", key->name, *(const uint64_t *)value);
+        return;
+    case CONF_DURATION:
+        format_seconds(*(const uint64_t *)value, text, sizeof(text));
+        fprintf(stream, "%s=%s\n", key->name, text);
+        return;
+    case CONF_BOOL:
+        fprintf(stream, "%s=%s\n", key->name, *(const bool *)value ? "yes" : "no");
+        return;
+    case CONF_LEVEL:
+        fprintf(stream, "%s=%s\n", key->name, level_name(*(const int *)value));
+        return;
+    }
+}
+
+void conf_value_allowed(const struct conf_key *key, char *ret, size_t size) {
+    char min[32], max[32];
+
+    if (key->allowed) {
+        (void)snprintf(ret, size, "%s", key->allowed);
+    } else if (key->type == CONF_BOOL) {
+        (void)snprintf(ret, size, "yes or no");
+    } else if (key->type == CONF_DURATION) {
+        format_seconds(key->min, min, sizeof(min));
+        format_seconds(key->max, max, sizeof(max));
+        (void)snprintf(ret, size, "%s to %s seconds", min, max);
+    } else {
+        (void)snprintf(ret, size, "%" PRIu64 " to %" PRIu64, key->min, key->max);
+    }
+}
