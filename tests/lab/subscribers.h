@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The subscribers of the lab: one ini file that both the card and the network read, so that they share the
+ * keys as a real card and its home network do.
+ *
+ *     [Subscriber NAME]
+ *     Imsi = 001010123456789              6 to 15 digits
+ *     MncLength = 2                       2 or 3: digits of the IMSI's network code
+ *     Iccid = 8988201000000000019         up to 20 digits
+ *     K = (32 hexadecimal digits)
+ *     Opc = (32 hexadecimal digits)       or Op, the operator's, of which OPc is computed
+ *     Amf = 8000                          of the network's AUTN; 8000 if absent
+ *     Sqn = 000000000020                  12 hexadecimal digits: highest SQN so far on both sides; 0 if absent
+ *     IndBits = 5                         bits of the SQN that are its index IND: 0 to 8; 5 if absent
+ *     ResLength = 8                       4 to 8 octets of RES that card and network use; 8 if absent
+ *     Impi = NAI                          made of the IMSI (TS 23.003 clause 13.3) if absent
+ *     Pin = 1234                          4 to 8 digits; 1234 if absent
+ *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
+ *
+ * Keys in a plain file are right for a lab and for nothing else.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "milenage.h"
+
+enum {
+    LAB_NAME_MAX = 63,
+    LAB_IMSI_MIN = 6,
+    LAB_IMSI_MAX = 15,
+    LAB_ICCID_MAX = 20,
+    LAB_IMPI_MAX = 255,
+    LAB_PIN_MIN = 4,
+    LAB_PIN_MAX = 8,
+    LAB_SUBSCRIBERS_MAX = 1024,
+};
+
+struct lab_subscriber {
+    char name[LAB_NAME_MAX + 1];
+    char imsi[LAB_IMSI_MAX + 1];
+    char iccid[LAB_ICCID_MAX + 1];
+    char impi[LAB_IMPI_MAX + 1];
+    char pin[LAB_PIN_MAX + 1];
+    struct milenage_key key;
+    uint8_t amf[MILENAGE_AMF];
+    uint64_t sqn;
+    unsigned ind_bits;
+    unsigned mnc_length;
+    unsigned res_length;
+    unsigned lifetime;
+};
+
+struct lab_subscribers {
+    struct lab_subscriber *list;
+    size_t count;
+};
+
+/*
+ * Reads the file at PATH into *RET_SUBSCRIBERS, which the caller releases with lab_subscribers_done().
+ * A key that is unknown, missing, twice or has a bad value, and two subscribers with one name, IMSI or IMPI, are
+ * refused.
+ *
+ * Returns 0; -ENOENT or another errno when the file cannot be read; -EINVAL when it is wrong; -ENOMEM.
+ * On failure ERROR (SIZE octets) has one line that names file, section and key, and says what is wrong.
+ */
+int lab_subscribers_load(const char *path, struct lab_subscribers *ret_subscribers, char *error,
+                         size_t size);
+
+/* As lab_subscribers_load(), of the text TEXT; WHERE stands for the file's name in errors. */
+int lab_subscribers_parse(const char *text, const char *where,
+                          struct lab_subscribers *ret_subscribers, char *error, size_t size);
+
+/* Erases the keys and frees the list; *SUBSCRIBERS is empty then. */
+void lab_subscribers_done(struct lab_subscribers *subscribers);
+
+/* The subscriber with that name, IMSI or IMPI (an exact match), borrowed from SUBSCRIBERS; NULL if none. */
+struct lab_subscriber *lab_subscribers_by_name(const struct lab_subscribers *subscribers,
+                                               const char *name);
+struct lab_subscriber *lab_subscribers_by_imsi(const struct lab_subscribers *subscribers,
+                                               const char *imsi);
+struct lab_subscriber *lab_subscribers_by_impi(const struct lab_subscribers *subscribers,
+                                               const char *impi);
