@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * keystrap-lab: the subcommands.
+ *
+ * Each gets argc and argv as main() would, with argv[0] set to "keystrap-lab NAME", and returns the exit
+ * code of the program.
+ */
+
+int usim_main(int argc, char **argv);
+int ctl_main(int argc, char **argv);
