@@ -43,6 +43,9 @@
 #define PLUGIN_RESTART_MIN_USEC 250000ull
 #define PLUGIN_RESTART_MAX_USEC 30000000ull
 #define PLUGIN_HELLO_USEC 5000000ull  /* from exec to HELLO */
+#define PLUGIN_PAYLOAD_MAX 1024u      /* octets after the header of one packet of a transport */
+#define PLUGIN_STATES_MAX 64u         /* STATEs taken in one after another */
+#define PLUGIN_BYE_USEC 500000ull     /* for a program to end by itself */
 
 /* --- Ub and names ------------------------------------------------------------------------------ */
 #define HTTP_URL_MAX 2048u

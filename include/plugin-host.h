@@ -72,7 +72,9 @@ int plugin_pidfd(const struct plugin *plugin);
 int plugin_dispatch(struct plugin *plugin, struct failure *failure);
 
 /**
- * plugin_state() - the last STATE; borrowed until the next call. KEYSTRAP_CARD_SERVICE_ABSENT before the first.
+ * plugin_state() - the last STATE; borrowed until the next call. KEYSTRAP_CARD_SERVICE_ABSENT before the first
+ * and after the program has ended. A STATE may also come in while a request waits for its answer: look at the
+ * generation after requests, not only after plugin_dispatch().
  */
 const struct plugin_state *plugin_state(const struct plugin *plugin);
 
