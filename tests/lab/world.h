@@ -22,18 +22,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define WORLD_BUILD     "/run/world/build"
-#define WORLD_SOURCE    "/run/world/source"
-#define WORLD_SCRATCH   "/run/world/scratch" /* for a test's own files; anybody may write, as in /tmp */
-#define WORLD_LOG       "/run/world/log"     /* NAME.out and NAME.err of each process */
+#define WORLD_BUILD  "/run/world/build"
+#define WORLD_SOURCE "/run/world/source"
+#define WORLD_SCRATCH \
+    "/run/world/scratch"                 /* for a test's own files; anybody may write, as in /tmp */
+#define WORLD_LOG       "/run/world/log" /* NAME.out and NAME.err of each process */
 #define WORLD_PLUGINS   WORLD_BUILD "/plugins"
 #define WORLD_CONFIG    "/etc/keystrap/keystrap.conf"
 #define WORLD_ACCESS    "/etc/keystrap/access.d/world.conf"
 #define WORLD_WAIT_MSEC 20000
 #define WORLD_SKIPPED   77 /* what world_run() returns without root: ctest's "skipped" */
 
-#define WORLD_BSF_NAME  "bsf.mnc001.mcc001.pub.3gppnetwork.org"
-#define WORLD_NAF_NAME  "naf.example.com"
+#define WORLD_BSF_NAME "bsf.mnc001.mcc001.pub.3gppnetwork.org"
+#define WORLD_NAF_NAME "naf.example.com"
 
 /* The users that the world has beside those of the machine; each has a group of the same name and number. */
 enum world_user {
@@ -53,32 +54,32 @@ struct world;
 struct world_process {
     struct world *world;
     struct world_process *next;
-    char name[64];          /* "keystrapd", "keystrapd-2" for the second: the name of its log files */
-    pid_t pid;              /* as inside the world; not reused before world_reap() */
+    char name[64]; /* "keystrapd", "keystrapd-2" for the second: the name of its log files */
+    pid_t pid;     /* as inside the world; not reused before we have waited for it */
     int pidfd;
-    int notify_fd;          /* our end of NOTIFY_SOCKET, or -1 */
+    int notify_fd; /* our end of NOTIFY_SOCKET, or -1 */
     bool running;
-    bool stopped_by_us;     /* by world_stop() or world_signal() */
-    int status;             /* as waitpid(2) gives it, once not running */
-    uint16_t port;          /* BSF, NAF: where they listen, on 127.0.0.1 */
-    uint16_t zn_port;       /* BSF: where the NAF asks */
-    char control[108];      /* USIM, BSF: path of the control socket, or "" */
-    char *notifications;    /* all lines that it has sent to NOTIFY_SOCKET */
-    size_t notifications_seen;
-    uint64_t started_usec;  /* now_usec() just before the fork */
-    uint64_t ready_usec;    /* how long it took until it was ready */
+    bool ours;                 /* a program of the build tree, by its path */
+    int status;                /* as waitpid(2) gives it, once not running */
+    uint16_t port;             /* BSF, NAF: where they listen, on 127.0.0.1 */
+    uint16_t zn_port;          /* BSF: where the NAF asks */
+    char control[108];         /* USIM, BSF: path of the control socket, or "" */
+    char *notifications;       /* all lines that it has sent to NOTIFY_SOCKET */
+    size_t notifications_seen; /* up to here world_wait_notify() has gone */
+    uint64_t started_usec;     /* now_usec() just before the fork */
+    uint64_t ready_usec;       /* how long it took until it was ready */
 };
 
 /* Where world_spawn() starts a program from. Zero is a good value for what is not needed. */
 struct world_spawn {
-    const char *name;          /* for the logs; NULL: the program's */
-    const char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const *env;    /* "NAME=value", on top of the world's few; NULL-terminated, or NULL */
-    uid_t uid;                 /* and gid: enum world_user or any other */
-    const gid_t *groups;       /* supplementary groups */
+    const char *name;        /* for the logs; NULL: the program's */
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;  /* "NAME=value", on top of the world's few; NULL-terminated, or NULL */
+    uid_t uid;               /* and gid: enum world_user or any other */
+    const gid_t *groups;     /* supplementary groups */
     size_t groups_count;
-    bool notify;               /* give it a NOTIFY_SOCKET */
-    int stdin_fd;              /* 0: /dev/null; borrowed */
+    bool notify;  /* give it a NOTIFY_SOCKET */
+    int stdin_fd; /* 0: /dev/null; borrowed */
 };
 
 /**
@@ -114,6 +115,13 @@ struct world_process *world_start_pcscd(struct world *world);
  */
 struct world_process *world_start_usim(struct world *world, const char *subscriber,
                                        const char *const *extra);
+
+/**
+ * world_wait_card() - wait until pcscd sees a card in its reader, or none
+ *
+ * pcscd looks every 400 ms. Return: 0; -ETIMEDOUT; -EIO when pcscd does not answer. Prints nothing.
+ */
+int world_wait_card(bool present, uint64_t msec);
 
 /**
  * world_start_bsf() - the lab's BSF, WORLD_BSF_NAME, on ports of its own (->port, ->zn_port)
@@ -161,9 +169,8 @@ struct world_process *world_start_keystrapd(struct world *world, const char *con
  *
  * Return: 0; -EIO when one did not start.
  */
-int world_start_gateway(struct world *world, const char *subscriber,
-                        struct world_process **ret_bsf, struct world_process **ret_naf,
-                        struct world_process **ret_keystrapd);
+int world_start_gateway(struct world *world, const char *subscriber, struct world_process **ret_bsf,
+                        struct world_process **ret_naf, struct world_process **ret_keystrapd);
 
 /**
  * world_spawn() - start any program
