@@ -21,6 +21,8 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"bsf", "a BSF with its home network, over HTTP", bsf_main},
+    {"naf", "a NAF that asks the BSF for its users' keys, over HTTP", naf_main},
     {"ctl", "send one command to the control socket of another subcommand", ctl_main},
 };
 

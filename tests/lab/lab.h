@@ -9,4 +9,6 @@
  */
 
 int usim_main(int argc, char **argv);
+int bsf_main(int argc, char **argv);
+int naf_main(int argc, char **argv);
 int ctl_main(int argc, char **argv);
