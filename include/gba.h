@@ -29,7 +29,7 @@ int gba_impi_from_imsi(const char *imsi, unsigned mnc_length, char ret[IMPI_MAX 
                        struct failure *failure);
 
 /**
- * gba_bsf_from_imsi() - bsf.mncMNC.mccMCC.pub.3gppnetwork.org (TS 23.003 16.2)
+ * gba_bsf_from_imsi() - bsf.mncMNC.mccMCC.pub.3gppnetwork.org (TS 23.003 16.2); else as gba_impi_from_imsi()
  */
 int gba_bsf_from_imsi(const char *imsi, unsigned mnc_length, char ret[FQDN_MAX + 1],
                       struct failure *failure);
@@ -37,8 +37,8 @@ int gba_bsf_from_imsi(const char *imsi, unsigned mnc_length, char ret[FQDN_MAX +
 /**
  * gba_fqdn_normalise() - NFKC (TS 33.220 B.2.1.2), then lower case for ASCII letters, and check
  *
- * An FQDN here is 1 to NAF_FQDN_MAX octets of UTF-8 without control characters, white space, "@", "/" or empty
- * labels; each label has up to 63 octets. One dot at the end is taken off.
+ * An FQDN here is 1 to NAF_FQDN_MAX octets of UTF-8 without control, formatting or unassigned characters, white
+ * space, "@", "/" or empty labels; each label has up to 63 octets. One dot at the end is taken off.
  *
  * Return: 0; KEYS_E_NAME; -ENOMEM.
  */
@@ -48,6 +48,8 @@ int gba_fqdn_normalise(const char *name, char ret[NAF_FQDN_MAX + 1], struct fail
 
 /**
  * gba_ks() - Ks = CK || IK (TS 33.220 4.4.5)
+ *
+ * Return: 0 with KS_LENGTH octets that the caller owns; -EINVAL for a CK or IK of another length; -ENOMEM.
  */
 int gba_ks(const struct secret *ck, const struct secret *ik, struct secret **ret);
 
@@ -59,7 +61,8 @@ int gba_ks(const struct secret *ck, const struct secret *ik, struct secret **ret
  * @naf_fqdn: from gba_fqdn_normalise()
  * @ret: NAF_KEY_LENGTH octets, the caller's
  *
- * Return: 0; -ENOMEM; -EINVAL for a length beyond 16 bits; -EIO when OpenSSL fails.
+ * Return: 0; -ENOMEM; -EINVAL for a Ks of another length, or a name beyond IMPI_MAX or NAF_FQDN_MAX; -EIO when
+ * OpenSSL fails.
  */
 int gba_derive_naf_key(const struct secret *ks, const uint8_t rand[AKA_RAND_LENGTH],
                        const char *impi, const char *naf_fqdn,
@@ -74,6 +77,9 @@ struct kdf_parameter {
 /**
  * gba_kdf() - the generic KDF (TS 33.220 B.2): HMAC-SHA-256(key, FC || P0 || L0 || ... )
  * @key: 1 to SECRET_LENGTH_MAX octets
+ *
+ * Return: 0 with 32 octets that the caller owns; -ENOMEM; -EINVAL for a length beyond 16 bits; -EIO when OpenSSL
+ * fails.
  */
 int gba_kdf(const struct secret *key, uint8_t fc, const struct kdf_parameter *parameters,
             size_t count, struct secret **ret);
@@ -128,12 +134,16 @@ int digest_response(const struct digest_input *input, const struct secret *passw
 /**
  * digest_initial() - the Authorization value of the first request: empty nonce and response (TS 24.109 4.2);
  * the caller frees
+ *
+ * Return: 0; -EINVAL for a control character; -EMSGSIZE beyond HTTP_HEADER_MAX; -ENOMEM.
  */
 int digest_initial(const char *username, const char *realm, const char *uri, char **ret);
 
 /**
  * digest_authorization() - the Authorization value that answers @challenge; the caller frees
  * @auts: AKA_AUTS_LENGTH octets for a synchronisation failure, else NULL
+ *
+ * Return: 0; -EINVAL for a control character; -EMSGSIZE beyond HTTP_HEADER_MAX; -EIO; -ENOMEM.
  */
 int digest_authorization(const struct digest_input *input, const struct challenge *challenge,
                          const struct secret *password, const uint8_t *auts, char **ret);
@@ -164,13 +174,15 @@ struct bootstrapping_info {
  * Namespace uri:3gpp-gba; unknown elements and attributes are skipped; entities beyond XML's own five and document
  * types are refused. A dateTime without zone is taken as UTC; fractions of a second are dropped.
  *
- * Return: 0; UB_E_INFO_MALFORMED.
+ * Return: 0; UB_E_INFO_MALFORMED; -ENOMEM.
  */
 int bootstrapping_info_parse(const uint8_t *body, size_t length, struct bootstrapping_info *ret,
                              struct failure *failure);
 
 /**
  * http_date_parse() - an HTTP Date, all three forms of RFC 9110 5.6.7, as seconds since the epoch
+ *
+ * Years from 1970. Two digits of a year mean 1970 to 2069, whatever the local clock says.
  *
  * Return: 0; -EINVAL.
  */

@@ -67,6 +67,8 @@
 #define NAF_KEY_LENGTH 32u
 #define KEY_LIFETIME_MAX_SEC (366ull * 24 * 3600)
 #define XML_DEPTH_MAX 16u
+#define RETRY_AFTER_MAX_SEC 86400u    /* a BSF's longer wish is cut to a day */
+#define CLOCK_PLAUSIBLE_SEC 1735689600 /* 2025-01-01T00:00:00Z; a local clock before it was never set */
 
 /* --- Configuration ----------------------------------------------------------------------------- */
 #define CONF_FILE_MAX (256u * 1024)   /* octets in one file */
@@ -82,6 +84,7 @@
 #define ACCESS_NAME_MAX 32u           /* octets in the name of a principal */
 #define ACCESS_MEMBERS_MAX 64u        /* users, or groups, of one principal */
 #define ACCESS_KEYS_PER_MINUTE_MAX 1000000u
+#define ACCESS_KEYS_PER_MINUTE_DEFAULT 600u
 #define ACCESS_GROUPS_MAX 128u        /* supplementary groups of one caller that are looked at */
 
 /* --- Requests ---------------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ struct ub_parameters {
     bool require_rspauth;       /* absence of Authentication-Info is an error */
     uint64_t connect_timeout_usec;
     uint64_t request_timeout_usec; /* per request */
-    uint64_t lifetime_max_usec; /* longer ones are cut to this */
+    uint64_t lifetime_max_usec; /* longer ones are cut to this; 0: to KEY_LIFETIME_MAX_SEC alone */
 };
 
 /* Who does what waits. Return values as of http_client_get() and uicc_authenticate(). */
@@ -64,10 +64,11 @@ void ub_result_done(struct ub_result *result);
 
 /**
  * ub_bootstrap() - run the procedure once
- * @ret_retry_after_usec: the BSF's Retry-After for UB_E_BUSY, 0 where it gave none; may be NULL
+ * @ret_retry_after_usec: the BSF's Retry-After for UB_E_BUSY, 0 where it gave none, else untouched; may be NULL
  *
  * The lifetime counts from now by the difference of <lifetime> and <currenttime>, or the HTTP Date where there is no
- * <currenttime>; only where the BSF gives neither is the local clock used.
+ * <currenttime>; only where the BSF gives neither is the local clock used. The realm of the challenge goes into the
+ * answer, whatever it is. A BSF that finds the nonce stale is answered once more, with its new one.
  *
  * Return: 0; enum ub_outcome, enum http_outcome, enum uicc_outcome; negative errno. @ret is untouched
  * unless 0.
