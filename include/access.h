@@ -40,11 +40,18 @@ struct access;
  * access_load() - read every *.conf of @directory in the order of their names
  *
  * A directory that does not exist grants nothing. Names of users and groups are resolved now; an unknown one
- * is a warning with file and line, and matches nobody. An unknown key warns; a bad value refuses.
+ * is a warning with file and line, and matches nobody. An unknown key warns; a bad value refuses. A file or
+ * directory that others than root and our own user may write is refused: whoever may write rules has every key.
  *
- * Return: 0; -EINVAL with file and line in @failure; another errno.
+ * Return: 0; -EINVAL with file and line in @failure; -EPERM; another errno.
  */
 int access_load(const char *directory, struct access **ret, struct failure *failure);
+
+/**
+ * access_parse() - as access_load(), for @length octets at @text alone, which messages call @file
+ */
+int access_parse(const char *file, const char *text, size_t length, struct access **ret,
+                 struct failure *failure);
 
 /**
  * access_free() - NULL is allowed. Returns NULL.
@@ -74,3 +81,9 @@ int access_check_naf(struct access *access, const struct access_caller *caller, 
  */
 int access_check_manage(struct access *access, const struct access_caller *caller,
                         struct failure *failure);
+
+static inline void access_freep(struct access **access) {
+    *access = access_free(*access);
+}
+
+#define _cleanup_access_ __attribute__((cleanup(access_freep)))

@@ -214,9 +214,10 @@ void conf_value_clear(struct conf *conf, const struct conf_key *key) {
 
 /* Microseconds as seconds, with no more decimals than needed. */
 static void format_seconds(uint64_t usec, char *ret, size_t size) {
+    const uint64_t seconds = usec / USEC_PER_SEC, rest = usec % USEC_PER_SEC;
     size_t length;
 
-    (void)snprintf(ret, size, "%llu.%06llu", usec / USEC_PER_SEC, usec % USEC_PER_SEC);
+    (void)snprintf(ret, size, "%" PRIu64 ".%06" PRIu64, seconds, rest);
     for (length = strlen(ret); ret[length - 1] == '0'; length--)
         ret[length - 1] = '\0';
     if (ret[length - 1] == '.')

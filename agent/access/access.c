@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The decision.
+ *
+ * Asked for every key that is handed out, twenty thousand times a second when clients try: it compares
+ * numbers and octets, allocates nothing and asks the kernel for nothing but the time. Words are found only for a refusal.
+ */
+
+#include <string.h>
+
+#include "rules.h"
+#include "util.h"
+
+size_t access_principals(const struct access *access) {
+    return access->principals_count;
+}
+
+int access_check_naf(struct access *access, const struct access_caller *caller,
+                     const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                     struct failure *failure) {
+    const struct wish wish = {.naf_fqdn = naf_fqdn, .ua_protocol = ua_protocol};
+    const struct principal *spent = NULL;
+    size_t length = strlen(naf_fqdn);
+
+    for (size_t i = 0; i < access->principals_count; i++) {
+        struct principal *principal = &access->principals[i];
+
+        if (!principal_is(principal, caller) || !principal_has_ua(principal, ua_protocol) ||
+            !principal_has_naf(principal, naf_fqdn, length))
+            continue;
+        if (quota_take(&principal->quota, now_usec()))
+            return 0;
+        spent = principal;
+    }
+    if (spent)
+        return denial_tell_quota(access, caller, &wish, spent, failure);
+    return denial_tell(access, caller, &wish, failure);
+}
+
+int access_check_manage(struct access *access, const struct access_caller *caller,
+                        struct failure *failure) {
+    const struct wish wish = {0};
+
+    if (caller->uid == 0)
+        return 0;
+    for (size_t i = 0; i < access->principals_count; i++)
+        if (access->principals[i].manage && principal_is(&access->principals[i], caller))
+            return 0;
+    return denial_tell(access, caller, &wish, failure);
+}

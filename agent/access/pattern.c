@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Patterns for what may be had.
+ *
+ * A name is compared in its normalised form only, which is also what the key is derived from: two spellings of one
+ * name are one name here as well. "*" stands at the start or nowhere, so that a pattern means what it looks like.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "gba.h"
+#include "pattern.h"
+#include "util.h"
+
+int naf_pattern_init(struct naf_pattern *pattern, const char *text, const char **wrong) {
+    const char *name = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
+    char normalised[NAF_FQDN_MAX + 1] = "";
+    bool any = strcmp(text, "*") == 0;
+    int r = 0;
+
+    if (!any && strchr(name, '*')) {
+        *wrong = "\"*\" may only stand alone or before the first dot";
+        return -EINVAL;
+    }
+    if (!any)
+        r = gba_fqdn_normalise(name, normalised, NULL);
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        *wrong = "not the name of a NAF";
+        return -EINVAL;
+    }
+    if (asprintf(&pattern->text, "%s%s", any ? "*" : name == text ? "" : "*.", normalised) < 0) {
+        pattern->text = NULL;
+        return -ENOMEM;
+    }
+    pattern->length = strlen(pattern->text);
+    pattern->wild = pattern->text[0] == '*';
+    return 0;
+}
+
+void naf_pattern_done(struct naf_pattern *pattern) {
+    free(pattern->text);
+    pattern->text = NULL;
+}
+
+bool naf_pattern_matches(const struct naf_pattern *pattern, const char *name, size_t length) {
+    size_t tail = pattern->wild ? pattern->length - 1 : pattern->length;
+
+    if (!pattern->wild)
+        return length == tail && memcmp(name, pattern->text, length) == 0;
+    /* The tail begins with a dot, or is empty; something stands before it. */
+    return length > tail && memcmp(name + length - tail, pattern->text + 1, tail) == 0;
+}
+
+static uint8_t digit_value(char digit) {
+    if (digit >= '0' && digit <= '9')
+        return (uint8_t)(digit - '0');
+    return (uint8_t)(tolower((unsigned char)digit) - 'a' + 10);
+}
+
+int ua_pattern_init(struct ua_pattern *pattern, const char *text, const char **wrong) {
+    size_t digits = strspn(text, "0123456789abcdefABCDEF");
+    bool wild = text[digits] == '*';
+
+    if (text[digits + wild] != '\0')
+        *wrong = "not hex digits";
+    else if (wild && digits >= 2 * UA_PROTOCOL_LENGTH)
+        *wrong = "nothing is left for \"*\" after ten digits";
+    else if (!wild && digits < 2 * UA_PROTOCOL_LENGTH)
+        *wrong = "fewer than ten hex digits, and no \"*\" after them";
+    else if (digits > 2 * UA_PROTOCOL_LENGTH)
+        *wrong = "more than ten hex digits";
+    else
+        *wrong = NULL;
+    if (*wrong)
+        return -EINVAL;
+    *pattern = (struct ua_pattern){0};
+    for (size_t i = 0; i < digits; i++) {
+        unsigned shift = i % 2 == 0 ? 4 : 0;
+
+        pattern->value[i / 2] |= (uint8_t)(digit_value(text[i]) << shift);
+        pattern->mask[i / 2] |= (uint8_t)(0xf << shift);
+        pattern->text[i] = (char)tolower((unsigned char)text[i]);
+    }
+    if (wild)
+        pattern->text[digits] = '*';
+    return 0;
+}
+
+bool ua_pattern_matches(const struct ua_pattern *pattern,
+                        const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]) {
+    for (size_t i = 0; i < UA_PROTOCOL_LENGTH; i++)
+        if ((pattern->value[i] ^ ua_protocol[i]) & pattern->mask[i])
+            return false;
+    return true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Patterns for what may be had: names of NAFs, and Ua security protocol identifiers (TS 33.220 Annex H).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keystrap-limits.h"
+
+/* "naf.example.com", "*.example.com" or "*". */
+struct naf_pattern {
+    char *text;    /* normalised; for messages, and its tail to compare with */
+    size_t length; /* of text */
+    bool wild;     /* the first octet of text is "*" */
+};
+
+/* "0100000002", "010001*" or "*". */
+struct ua_pattern {
+    uint8_t value[UA_PROTOCOL_LENGTH];
+    uint8_t mask[UA_PROTOCOL_LENGTH];
+    char text[2 * UA_PROTOCOL_LENGTH + 1];
+};
+
+/**
+ * naf_pattern_init() - compile @text
+ *
+ * Return: 0, and naf_pattern_done() is the caller's to call; -EINVAL with what is wrong in *@wrong (static); -ENOMEM.
+ */
+int naf_pattern_init(struct naf_pattern *pattern, const char *text, const char **wrong);
+
+void naf_pattern_done(struct naf_pattern *pattern);
+
+/**
+ * naf_pattern_matches() - whether @name (normalised, @length octets) is what @pattern means. "*.example.com" stands
+ * for one label or more before ".example.com", not for "example.com" itself.
+ */
+bool naf_pattern_matches(const struct naf_pattern *pattern, const char *name, size_t length);
+
+/**
+ * ua_pattern_init() - compile @text
+ *
+ * Return: 0; -EINVAL with what is wrong in *@wrong (static).
+ */
+int ua_pattern_init(struct ua_pattern *pattern, const char *text, const char **wrong);
+
+bool ua_pattern_matches(const struct ua_pattern *pattern,
+                        const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The rules in memory: what the loader fills, the decision walks over and a denial tells of.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "access.h"
+#include "conf-file.h"
+#include "pattern.h"
+#include "quota.h"
+
+struct principal_user {
+    uid_t uid;
+    char *name; /* as the rule has it: a name, or the number */
+};
+
+struct principal {
+    char name[ACCESS_NAME_MAX + 1];
+    const char *file; /* one of access->files */
+    unsigned line;    /* of the section's header */
+    struct principal_user *users;
+    size_t users_count;
+    gid_t *groups;
+    size_t groups_count;
+    struct naf_pattern *nafs;
+    size_t nafs_count;
+    struct ua_pattern *uas;
+    size_t uas_count;
+    struct quota quota;
+    bool manage;
+    bool named; /* has a User= or Group=, though it may be unknown */
+};
+
+struct access {
+    char *source; /* the directory, for messages */
+    char **files;
+    size_t files_count;
+    struct principal *principals;
+    size_t principals_count;
+};
+
+/**
+ * principal_set() - one assignment of a principal's section
+ *
+ * Return: 0; -EINVAL with file and line in @failure; -ENOMEM.
+ */
+int principal_set(struct principal *principal, const struct conf_line *line,
+                  struct failure *failure);
+
+void principal_done(struct principal *principal);
+
+bool principal_is(const struct principal *principal, const struct access_caller *caller);
+bool principal_has_naf(const struct principal *principal, const char *naf_fqdn, size_t length);
+bool principal_has_ua(const struct principal *principal,
+                      const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]);
+
+/* What a caller wants; a NULL name stands for managing the agent. */
+struct wish {
+    const char *naf_fqdn;
+    const uint8_t *ua_protocol;
+};
+
+/**
+ * denial_tell() - ACCESS_E_DENIED with who, what, which rule and the remedy in @failure
+ */
+int denial_tell(const struct access *access, const struct access_caller *caller,
+                const struct wish *wish, struct failure *failure);
+
+/**
+ * denial_tell_quota() - ACCESS_E_QUOTA: @principal grants @wish, but not so often
+ */
+int denial_tell_quota(const struct access *access, const struct access_caller *caller,
+                      const struct wish *wish, const struct principal *principal,
+                      struct failure *failure);
