@@ -97,10 +97,11 @@ struct world_process *world_start_bus(struct world *world) {
     return r < 0 ? not_started(process, r, "the bus's address") : started(process);
 }
 
-static LONG first_reader(DWORD *ret_state) {
+/* Name (of MAX_READERNAME octets or nothing) and state of the first reader. */
+static LONG first_reader(char *ret_name, DWORD *ret_state) {
     SCARDCONTEXT context;
     SCARD_READERSTATE state = {0};
-    char readers[1024];
+    char readers[PCSCLITE_MAX_READERS_CONTEXTS * (MAX_READERNAME + 1)];
     DWORD size = sizeof(readers);
     LONG r;
 
@@ -112,6 +113,8 @@ static LONG first_reader(DWORD *ret_state) {
         state.szReader = readers;
         r = SCardGetStatusChange(context, 0, &state, 1);
         *ret_state = state.dwEventState;
+        if (ret_name)
+            (void)snprintf(ret_name, MAX_READERNAME, "%s", readers);
     }
     (void)SCardReleaseContext(context);
     return r;
@@ -122,7 +125,7 @@ int world_wait_card(bool present, uint64_t msec) {
 
     for (;;) {
         DWORD state = 0;
-        LONG r = first_reader(&state);
+        LONG r = first_reader(NULL, &state);
 
         if (r == SCARD_S_SUCCESS && !!(state & SCARD_STATE_PRESENT) == present &&
             !(state & SCARD_STATE_MUTE))
@@ -133,6 +136,16 @@ int world_wait_card(bool present, uint64_t msec) {
     }
 }
 
+int world_reader(char *ret, size_t size) {
+    char name[MAX_READERNAME];
+    DWORD state;
+
+    if (first_reader(name, &state) != SCARD_S_SUCCESS)
+        return world_complain(-EIO, "pcscd has no reader");
+    (void)snprintf(ret, size, "%s", name);
+    return 0;
+}
+
 struct world_process *world_start_pcscd(struct world *world) {
     const char *const argv[] = {"/usr/sbin/pcscd", "--foreground", NULL};
     uint64_t deadline = world_now_usec() + WORLD_WAIT_MSEC * USEC_PER_MSEC;
@@ -140,7 +153,7 @@ struct world_process *world_start_pcscd(struct world *world) {
     DWORD state;
 
     process = world_start_as(world, WORLD_USER_ROOT, argv);
-    while (process && first_reader(&state) != SCARD_S_SUCCESS) {
+    while (process && first_reader(NULL, &state) != SCARD_S_SUCCESS) {
         if (!world_reap(process) || world_left_msec(deadline) == 0)
             return not_started(process, 0, "its reader");
         (void)world_wait(process, RETRY_MSEC);
@@ -333,9 +346,8 @@ int world_ctl(struct world_process *process, const char *command, char *ret_repl
     r = converse(fd, command, reply, sizeof(reply));
     if (r == 0 && strncmp(reply, "ok", 2) != 0)
         r = -EPROTO;
-    if (r < 0)
-        return world_complain(r, "%s answers \"%s\" with \"%s\"", process->name, command, reply);
     if (size > 0)
         (void)snprintf(ret_reply, size, "%s", reply);
-    return 0;
+    return r < 0 ? world_complain(r, "%s answers \"%s\" with \"%s\"", process->name, command, reply)
+                 : 0;
 }

@@ -94,6 +94,8 @@ static void plain_signals(void) {
 static int redirect(const struct world_spawn *spawn, int out, int err) {
     int in = spawn->stdin_fd;
 
+    if (spawn->terminal)
+        return 0;
     if (in == 0)
         in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
@@ -128,7 +130,8 @@ static void child(const struct world_spawn *spawn, int out, int err, int report,
     for (size_t i = 0; spawn->env && spawn->env[i] && n < ENV_MAX - 1; i++)
         env[n++] = spawn->env[i];
     plain_signals();
-    (void)setsid();
+    if (!spawn->terminal)
+        (void)setsid();
     (void)umask(0022);
     error = chdir("/") < 0 ? -errno : redirect(spawn, out, err);
     if (error == 0)

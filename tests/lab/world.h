@@ -78,8 +78,9 @@ struct world_spawn {
     uid_t uid;               /* and gid: enum world_user or any other */
     const gid_t *groups;     /* supplementary groups */
     size_t groups_count;
-    bool notify;  /* give it a NOTIFY_SOCKET */
-    int stdin_fd; /* 0: /dev/null; borrowed */
+    bool notify;   /* give it a NOTIFY_SOCKET */
+    bool terminal; /* our stdin, stdout, stderr and terminal instead of files */
+    int stdin_fd;  /* 0: /dev/null; borrowed */
 };
 
 /**
@@ -122,6 +123,13 @@ struct world_process *world_start_usim(struct world *world, const char *subscrib
  * pcscd looks every 400 ms. Return: 0; -ETIMEDOUT; -EIO when pcscd does not answer. Prints nothing.
  */
 int world_wait_card(bool present, uint64_t msec);
+
+/**
+ * world_reader() - the name of pcscd's first reader
+ *
+ * Return: 0; -EIO when there is none.
+ */
+int world_reader(char *ret, size_t size);
 
 /**
  * world_start_bsf() - the lab's BSF, WORLD_BSF_NAME, on ports of its own (->port, ->zn_port)
@@ -254,7 +262,7 @@ char *world_errors(const struct world_process *process);
 
 /**
  * world_ctl() - say @command ("fault drop 3", "counters") to the control socket of a USIM or BSF
- * @ret_reply: its answer without the newline, cut to @size; may be NULL with @size 0
+ * @ret_reply: its answer without the newline, cut to @size, also when it is no; may be NULL with @size 0
  *
  * Return: 0 when the answer begins with "ok"; -EPROTO when it does not; another negative errno.
  */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * keystrap-lab demo: the product's whole way, told while it happens.
+ *
+ * Nothing in it is acted: the bus, pcscd, the service, the application and the network functions are processes
+ * that speak their real protocols; only the radio and the operator's machines are the lab's. It is told well only
+ * if the NAF has let the application in with the key that card and network agreed on.
+ */
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "demo.h"
+#include "util.h"
+#include "world.h"
+
+#define SUBSCRIBER "gateway"
+#define CONTINUED  "            "
+
+struct demo {
+    struct world *world;
+    struct world_process *usim, *bsf, *naf, *keystrapd;
+    char url[128];
+    char address[64];
+    bool keep;
+};
+
+static _printf_(2, 3) void step(struct demo *demo, const char *format, ...) {
+    va_list args;
+
+    (void)printf("%7llu ms  ", (unsigned long long)world_elapsed_msec(demo->world));
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)putchar('\n');
+    (void)fflush(stdout);
+}
+
+static _printf_(1, 2) void detail(const char *format, ...) {
+    va_list args;
+
+    (void)fputs(CONTINUED, stdout);
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)putchar('\n');
+    (void)fflush(stdout);
+}
+
+/* What a program has said, line by line under the step that it belongs to. */
+static void quote(const char *text) {
+    while (text && *text) {
+        size_t length = strcspn(text, "\n");
+
+        if (length > 0)
+            detail("  | %.*s", (int)length, text);
+        text += length + (text[length] ? 1 : 0);
+    }
+}
+
+static double msec(const struct world_process *process) {
+    return (double)process->ready_usec / 1000.0;
+}
+
+static int raise_surroundings(struct demo *demo) {
+    struct world_process *process;
+    char reader[128];
+
+    process = world_start_bus(demo->world);
+    if (!process)
+        return -1;
+    step(demo, "The system bus is up: dbus-daemon with the service's policy.");
+    process = world_start_pcscd(demo->world);
+    if (!process || world_reader(reader, sizeof(reader)) < 0)
+        return -1;
+    step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
+    demo->usim = world_start_usim(demo->world, SUBSCRIBER, NULL);
+    if (!demo->usim)
+        return -1;
+    step(demo, "A USIM is in the reader: subscriber \"%s\", Milenage, T=0 or T=1 as real ones.",
+         SUBSCRIBER);
+    demo->bsf = world_start_bsf(demo->world, NULL);
+    demo->naf = demo->bsf ? world_start_naf(demo->world, demo->bsf, NULL) : NULL;
+    if (!demo->naf)
+        return -1;
+    step(demo, "The operator's BSF (%s) and the service to be used, NAF %s, listen.",
+         WORLD_BSF_NAME, WORLD_NAF_NAME);
+    (void)snprintf(demo->url, sizeof(demo->url), "http://" WORLD_NAF_NAME ":%u/", demo->naf->port);
+    (void)snprintf(demo->address, sizeof(demo->address), "127.0.0.1:%u", demo->naf->port);
+    return world_write_defaults(demo->bsf);
+}
+
+static int raise_keystrapd(struct demo *demo) {
+    demo->keystrapd = world_start_keystrapd(demo->world, NULL);
+    if (!demo->keystrapd)
+        return -1;
+    step(demo, "keystrapd is ready, %.1f ms after its start, as the user \"keystrap\".",
+         msec(demo->keystrapd));
+    return 0;
+}
+
+/* What the control socket says after "ok". */
+static const char *count(struct world_process *process, const char *command, char *text,
+                         size_t size) {
+    if (world_ctl(process, command, text, size) < 0)
+        return "(no answer)";
+    return strncmp(text, "ok ", 3) == 0 ? text + 3 : text;
+}
+
+static void show_counts(struct demo *demo) {
+    char text[256];
+
+    detail("BSF:  %s", count(demo->bsf, "count", text, sizeof(text)));
+    detail("card: %s", count(demo->usim, "count", text, sizeof(text)));
+}
+
+/* Run a program as @uid; its words are quoted. Return: its exit code. */
+static int act(struct demo *demo, uid_t uid, const char *const *argv) {
+    _cleanup_free_ char *errors = NULL;
+    char output[4096];
+    int r;
+
+    r = world_call_as(demo->world, uid, argv, output, sizeof(output));
+    quote(output);
+    errors = world_errors(world_last(demo->world));
+    quote(errors);
+    return r;
+}
+
+static int application_gets_in(struct demo *demo) {
+    const char *const argv[] = {WORLD_BUILD "/docs/examples/naf-get", WORLD_NAF_NAME, demo->url,
+                                demo->address, NULL};
+    int r;
+
+    step(demo, "The application \"meter\" (uid %d, no privileges) wants %s.", WORLD_USER_METER,
+         demo->url);
+    detail("It asks keystrapd over D-Bus for its key; keystrapd asks the card and the BSF.");
+    r = act(demo, WORLD_USER_METER, argv);
+    if (r != 0) {
+        step(demo, "It did not get in: naf-get ended with %d.", r);
+        return -1;
+    }
+    step(demo, "The NAF has let it in: HTTP Digest with the B-TID and the Ks_NAF, answered 200.");
+    show_counts(demo);
+    return 0;
+}
+
+static int second_key_is_at_hand(struct demo *demo) {
+    const char *const argv[] = {WORLD_BUILD "/dbus/keystrapctl", "naf-key", "other.example.com",
+                                "--format=none", NULL};
+    char bsf[2][256], card[2][256];
+    uint64_t began = world_elapsed_msec(demo->world);
+
+    (void)count(demo->bsf, "count", bsf[0], sizeof(bsf[0]));
+    (void)count(demo->usim, "count", card[0], sizeof(card[0]));
+    step(demo, "It wants a key for another NAF, other.example.com.");
+    if (act(demo, WORLD_USER_METER, argv) != 0)
+        return -1;
+    (void)count(demo->bsf, "count", bsf[1], sizeof(bsf[1]));
+    (void)count(demo->usim, "count", card[1], sizeof(card[1]));
+    if (strcmp(bsf[0], bsf[1]) != 0 || strcmp(card[0], card[1]) != 0) {
+        step(demo, "Card or network was asked again, which must not be:");
+        show_counts(demo);
+        return -1;
+    }
+    step(demo,
+         "It has it %llu ms later. Neither the card nor the BSF was asked: the Ks serves all NAFs.",
+         (unsigned long long)(world_elapsed_msec(demo->world) - began));
+    return 0;
+}
+
+static int stranger_is_refused(struct demo *demo) {
+    const char *const argv[] = {WORLD_BUILD "/dbus/keystrapctl", "naf-key", WORLD_NAF_NAME,
+                                "--format=none", NULL};
+
+    step(demo, "A program of the user \"stranger\", whom no rule names, asks for the same key.");
+    if (act(demo, WORLD_USER_STRANGER, argv) == 0) {
+        step(demo, "It was given the key. That must not be.");
+        return -1;
+    }
+    step(demo, "It was refused.");
+    return 0;
+}
+
+/* Leave the stage standing until the terminal's interrupt, and say how to walk on it. */
+static void keep(struct demo *demo) {
+    int pid = (int)world_outer_pid(demo->world), received;
+    sigset_t end;
+
+    (void)printf(
+        "\nThe world stays until Ctrl-C (or: kill %d). From another terminal, as root:\n\n", pid);
+    (void)printf("  nsenter -t %d -a keystrapctl status\n", pid);
+    (void)printf("  nsenter -t %d -a busctl introspect org.keystrap.Agent1 /org/keystrap/Agent1\n",
+                 pid);
+    (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);
+    (void)printf("  nsenter -t %d -a runuser -u meter -- keystrapctl naf-key " WORLD_NAF_NAME
+                 " --format=none\n",
+                 pid);
+    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s help\n", pid, demo->usim->control);
+    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s count\n", pid, demo->bsf->control);
+    (void)printf("  nsenter -t %d -a tail -F " WORLD_LOG "/keystrapd.err\n\n", pid);
+    (void)fflush(stdout);
+    (void)sigemptyset(&end);
+    (void)sigaddset(&end, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &end, NULL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)sigwait(&end, &received);
+}
+
+static int tell(struct world *world, void *userdata) {
+    struct demo *demo = userdata;
+    int r;
+
+    demo->world = world;
+    step(demo,
+         "A world of its own: private processes, network, mounts. Nothing outside is touched.");
+    r = raise_surroundings(demo);
+    if (r == 0)
+        r = raise_keystrapd(demo);
+    if (r == 0)
+        r = application_gets_in(demo);
+    if (r == 0)
+        r = second_key_is_at_hand(demo);
+    if (r == 0)
+        r = stranger_is_refused(demo);
+    if (r < 0) {
+        (void)fflush(stdout);
+        world_log(world);
+        (void)fprintf(stderr,
+                      "keystrap-lab demo: the story broke off after the last step above.\n");
+        return EXIT_FAILURE;
+    }
+    step(demo, "Done: from a card reader to a key in an application's hand.");
+    if (demo->keep)
+        keep(demo);
+    return EXIT_SUCCESS;
+}
+
+static void help(FILE *stream) {
+    (void)fputs(
+        "Usage: keystrap-lab demo [--keep]\n"
+        "Runs the product in a world of its own and tells, with time stamps, how a key comes\n"
+        "from a SIM to an application. Needs root. Exit code 0 only if the NAF let it in.\n\n"
+        "  --keep  leave the world running until Ctrl-C, and print how to talk to it\n",
+        stream);
+}
+
+int demo_main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"keep", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct demo demo = {0};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hk", options, NULL)) != -1) {
+        if (c != 'k') {
+            help(c == 'h' ? stdout : stderr);
+            return c == 'h' ? EXIT_SUCCESS : EX_USAGE;
+        }
+        demo.keep = true;
+    }
+    if (optind < argc) {
+        help(stderr);
+        return EX_USAGE;
+    }
+    /* The terminal's interrupt is for tell(), so that the world ends in order. */
+    if (demo.keep)
+        (void)signal(SIGINT, SIG_IGN);
+    return world_run(tell, &demo);
+}
