@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * SELECT and READ, in the current application of our channel (TS 102 221 11.1.1, 11.1.3, 11.1.5).
+ *
+ * How much is read comes from what the card says of the file, held against our own limits: a card that
+ * promises a file of 64 KiB is not read for minutes inside a transaction.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "uicc-internal.h"
+
+#define INS_SELECT      0xa4
+#define INS_READ_BINARY 0xb0
+#define INS_READ_RECORD 0xb2
+#define SW_END_OF_FILE  0x6282
+#define READ_MAX        255u /* octets in one READ; 256 is a form that not every reader passes on */
+#define WHAT_MAX        64u
+
+bool outcome_of_card(int code) {
+    return code == UICC_E_STATUS || code == UICC_E_NOT_FOUND || code == UICC_E_MALFORMED ||
+           code == UICC_E_PIN_REQUIRED || code == UICC_E_PIN_BLOCKED;
+}
+
+int file_select(struct uicc *uicc, uint16_t fid, const char *name, struct fcp *ret,
+                struct failure *failure) {
+    const uint8_t data[] = {(uint8_t)(fid >> 8), (uint8_t)fid};
+    struct apdu select = {
+        .ins = INS_SELECT, .p2 = 0x04, .data = data, .length = sizeof(data), .le = 0};
+    _cleanup_apdu_answer_ struct apdu_answer answer = {0};
+    char what[WHAT_MAX];
+    int r;
+
+    r = apdu_answer_init(&answer);
+    if (r < 0)
+        return r;
+    if (fid == FID_MF)
+        uicc->selected = false;
+    r = session_exchange(uicc, &select, &answer, failure);
+    if (r != 0)
+        return r;
+    snprintf(what, sizeof(what), "SELECT %s", name);
+    r = apdu_status(answer.sw, what, failure);
+    if (r != 0)
+        return r;
+    if (fcp_parse(secret_data(answer.data), answer.length, ret) < 0)
+        return failure_set(failure, UICC_E_MALFORMED,
+                           "The card's answer to %s (%zu octets) is not file control parameters",
+                           what, answer.length);
+    return 0;
+}
+
+/* One READ BINARY; the answer is at most @length octets, fewer only at the end of the file. */
+static int read_chunk(struct uicc *uicc, const char *name, size_t offset, size_t length,
+                      struct apdu_answer *answer, struct failure *failure) {
+    struct apdu read = {.ins = INS_READ_BINARY,
+                        .p1 = (uint8_t)(offset >> 8 & 0x7f),
+                        .p2 = (uint8_t)offset,
+                        .le = (int)length};
+    char what[WHAT_MAX];
+    int r;
+
+    r = session_exchange(uicc, &read, answer, failure);
+    if (r != 0)
+        return r;
+    snprintf(what, sizeof(what), "READ BINARY %s", name);
+    if (answer->sw != SW_END_OF_FILE) {
+        r = apdu_status(answer->sw, what, failure);
+        if (r != 0)
+            return r;
+    }
+    if (answer->length > length)
+        return failure_set(failure, UICC_E_MALFORMED,
+                           "The card answered %s with %zu octets where %zu were asked for", what,
+                           answer->length, length);
+    return 0;
+}
+
+int file_read_binary(struct uicc *uicc, uint16_t fid, const char *name, uint8_t *ret, size_t size,
+                     size_t *ret_length, struct failure *failure) {
+    _cleanup_apdu_answer_ struct apdu_answer answer = {0};
+    uint8_t data[EF_BINARY_MAX];
+    size_t wanted, chunk, length = 0;
+    struct fcp fcp;
+    int r;
+
+    r = file_select(uicc, fid, name, &fcp, failure);
+    if (r != 0)
+        return r;
+    if (fcp.structure != FCP_STRUCTURE_TRANSPARENT && fcp.structure != FCP_STRUCTURE_UNKNOWN)
+        return failure_set(failure, UICC_E_MALFORMED, "%s on the card is not a transparent file",
+                           name);
+    r = apdu_answer_init(&answer);
+    if (r < 0)
+        return r;
+
+    wanted = size < sizeof(data) ? size : sizeof(data);
+    if (fcp.has_size && fcp.size < wanted)
+        wanted = fcp.size;
+    while (length < wanted) {
+        chunk = wanted - length < READ_MAX ? wanted - length : READ_MAX;
+        r = read_chunk(uicc, name, length, chunk, &answer, failure);
+        if (r != 0)
+            return r;
+        if (answer.length > 0)
+            memcpy(data + length, secret_data(answer.data), answer.length);
+        length += answer.length;
+        if (answer.length < chunk)
+            break;
+    }
+    if (length > 0)
+        memcpy(ret, data, length);
+    *ret_length = length;
+    return 0;
+}
+
+int file_read_record(struct uicc *uicc, const char *name, unsigned number, size_t record_length,
+                     struct apdu_answer *answer, struct failure *failure) {
+    struct apdu read = {
+        .ins = INS_READ_RECORD, .p1 = (uint8_t)number, .p2 = 0x04, .le = (int)record_length};
+    char what[WHAT_MAX];
+    int r;
+
+    r = session_exchange(uicc, &read, answer, failure);
+    if (r != 0)
+        return r;
+    snprintf(what, sizeof(what), "READ RECORD %u of %s", number, name);
+    r = apdu_status(answer->sw, what, failure);
+    if (r != 0)
+        return r;
+    if (answer->length > record_length)
+        return failure_set(failure, UICC_E_MALFORMED,
+                           "The card answered %s with %zu octets; its records have %zu", what,
+                           answer->length, record_length);
+    return 0;
+}
