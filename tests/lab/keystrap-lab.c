@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "demo.h"
 #include "lab.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -24,6 +25,8 @@ static const struct subcommand subcommands[] = {
     {"bsf", "a BSF with its home network, over HTTP", bsf_main},
     {"naf", "a NAF that asks the BSF for its users' keys, over HTTP", naf_main},
     {"ctl", "send one command to the control socket of another subcommand", ctl_main},
+    {"world", "a command, or a shell, in a whole gateway with its network", world_main},
+    {"demo", "the story of a key from a SIM to an application, while it happens", demo_main},
 };
 
 static void print_help(FILE *stream) {
