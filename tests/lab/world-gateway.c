@@ -114,7 +114,7 @@ static LONG first_reader(char *ret_name, DWORD *ret_state) {
         r = SCardGetStatusChange(context, 0, &state, 1);
         *ret_state = state.dwEventState;
         if (ret_name)
-            (void)snprintf(ret_name, MAX_READERNAME, "%s", readers);
+            (void)snprintf(ret_name, MAX_READERNAME, "%.*s", MAX_READERNAME - 1, readers);
     }
     (void)SCardReleaseContext(context);
     return r;
