@@ -52,6 +52,9 @@
 #define HTTP_HEADER_MAX 8192u         /* one request or response header field */
 #define HTTP_HEADERS_MAX 64u          /* header fields kept of one response */
 #define HTTP_BODY_MAX 16384u          /* BootstrappingInfo is a few hundred octets */
+#define HTTP_HEADERS_SIZE_MAX 32768u  /* octets in all header fields of one response */
+#define HTTP_REQUEST_MAX 24576u       /* octets of one request to keystrap-http, and of one piece of its answer */
+#define HTTP_GRACE_USEC 250000ull     /* beyond a request's deadline, for keystrap-http to say what went wrong */
 #define HTTP_IDLE_USEC 60000000ull     /* keystrap-http without work is ended after this */
 #define UB_ROUNDS_MAX 4u              /* GETs in one bootstrap: ask, answer, resynchronise, answer */
 #define CHALLENGES_MAX 8u             /* challenges in one WWW-Authenticate list */

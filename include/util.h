@@ -61,6 +61,8 @@ static inline void fclosep(FILE **f) {
 
 /**
  * now_usec() - CLOCK_BOOTTIME in microseconds: the clock that deadlines and lifetimes count in
+ *
+ * A test program that defines now_usec() and now_realtime_usec() itself replaces both.
  */
 uint64_t now_usec(void);
 

@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Clocks, deadlines and text.
+ * Deadlines and text.
  *
- * Deadlines and lifetimes count in CLOCK_BOOTTIME: nobody can set it, and it goes on while the machine
+ * Deadlines count in CLOCK_BOOTTIME: nobody can set it, and it goes on while the machine
  * sleeps, as a key's lifetime does.
  */
 
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 
 #include "util.h"
-
-static uint64_t clock_usec(clockid_t clock) {
-    struct timespec now;
-
-    if (clock_gettime(clock, &now) < 0)
-        abort(); /* both clocks exist on every kernel that keystrap runs on */
-    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
-uint64_t now_usec(void) {
-    return clock_usec(CLOCK_BOOTTIME);
-}
-
-uint64_t now_realtime_usec(void) {
-    return clock_usec(CLOCK_REALTIME);
-}
 
 uint64_t deadline_after(uint64_t usec) {
     uint64_t now = now_usec();

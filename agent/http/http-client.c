@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * keystrapd's side of keystrap-http.
+ *
+ * The program costs some milliseconds to start (libcurl brings many libraries), so it is kept between the requests of a
+ * bootstrap; and it costs memory, so it is ended when nothing has been asked for a while. A request that is out of
+ * time or that nobody wants any more ends the program as well: there is no surer way to end a lookup that hangs.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "http-answer.h"
+#include "http-protocol.h"
+#include "subprocess.h"
+#include "util.h"
+
+struct http_client {
+    char *program;
+    struct subprocess process;
+    uint64_t used; /* when the program last had something to do */
+    uint32_t serial;
+};
+
+int http_client_new(const char *program, struct http_client **ret) {
+    struct http_client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return -ENOMEM;
+    client->process = SUBPROCESS_NONE;
+    client->program = strdup(program);
+    if (!client->program) {
+        free(client);
+        return -ENOMEM;
+    }
+    *ret = client;
+    return 0;
+}
+
+struct http_client *http_client_free(struct http_client *client) {
+    if (!client)
+        return NULL;
+    (void)subprocess_stop(&client->process, 0);
+    free(client->program);
+    free(client);
+    return NULL;
+}
+
+/* Whether the program ended behind our back since the last request. */
+static bool has_ended(const struct http_client *client) {
+    struct pollfd fds = {.fd = client->process.pidfd, .events = POLLIN};
+
+    return poll(&fds, 1, 0) > 0;
+}
+
+static int start(struct http_client *client) {
+    char *const argv[] = {client->program, NULL};
+
+    if (client->process.pid > 0 && !has_ended(client))
+        return 0;
+    (void)subprocess_stop(&client->process, 0);
+    client->used = now_usec();
+    return subprocess_spawn(client->program, argv, &client->process);
+}
+
+void http_client_warm(struct http_client *client) {
+    (void)start(client);
+}
+
+uint64_t http_client_idle(struct http_client *client) {
+    if (client->process.pid == 0)
+        return USEC_INFINITY;
+    if (now_usec() - client->used < HTTP_IDLE_USEC)
+        return client->used + HTTP_IDLE_USEC;
+    (void)subprocess_stop(&client->process, 0);
+    return USEC_INFINITY;
+}
+
+/* A header line of ours must stay one line, or a caller's value could become a field of its own. */
+static int append_headers(struct packet *packet, const char *const *headers) {
+    _cleanup_free_ char *lines = NULL;
+    size_t length = 0, count = 0;
+
+    if (!headers)
+        return 0;
+    for (; headers[count]; count++) {
+        size_t size = strlen(headers[count]);
+
+        if (count == HTTP_HEADERS_MAX || size > HTTP_HEADER_MAX || strpbrk(headers[count], "\r\n"))
+            return -EINVAL;
+        length += size + 1;
+    }
+    if (length > HTTP_REQUEST_MAX)
+        return -ENOBUFS;
+    lines = malloc(length + 1);
+    if (!lines)
+        return -ENOMEM;
+    length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)sprintf(lines + length, "%s\n", headers[i]);
+    return packet_append(packet, HTTP_FIELD_HEADERS, lines, length);
+}
+
+static uint32_t to_msec(uint64_t usec) {
+    uint64_t msec = usec / USEC_PER_MSEC;
+
+    /* 0 means "no limit" to libcurl, and its limits are signed. */
+    if (msec == 0)
+        return 1;
+    return msec > INT32_MAX ? INT32_MAX : (uint32_t)msec;
+}
+
+static int append_optional(struct packet *packet, uint8_t tag, const char *text) {
+    return text ? packet_append_text(packet, tag, text) : 0;
+}
+
+static int write_request(struct packet *packet, uint32_t serial,
+                         const struct http_request *request) {
+    int r;
+
+    if (strlen(request->url) > HTTP_URL_MAX)
+        return -EINVAL;
+    packet_begin(packet, HTTP_PACKET_GET, serial);
+    r = packet_append_text(packet, HTTP_FIELD_URL, request->url);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_CONNECT_TO, request->connect_to);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_USER_AGENT, request->user_agent);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_TRUST_ANCHORS, request->trust_anchors);
+    if (r == 0)
+        r = append_headers(packet, request->headers);
+    if (r == 0)
+        r = packet_append_u32(packet, HTTP_FIELD_CONNECT_TIMEOUT,
+                              to_msec(request->connect_timeout_usec));
+    if (r == 0)
+        r = packet_append_u32(packet, HTTP_FIELD_REQUEST_TIMEOUT,
+                              to_msec(request->request_timeout_usec));
+    return r;
+}
+
+/* Receive until the answer is whole. Positive for a failure that the program reports. */
+static int receive_answer(struct http_client *client, struct packet *packet, int cancel_fd,
+                          uint64_t deadline, struct http_response *response,
+                          struct failure *failure) {
+    size_t size = 0;
+    int r;
+
+    for (;;) {
+        r = packet_receive(client->process.fd, packet, cancel_fd, deadline);
+        if (r < 0)
+            return r;
+        if (packet_serial(packet) != client->serial)
+            return -EBADMSG;
+        switch (packet_type(packet)) {
+        case HTTP_PACKET_FIELD:
+            r = http_answer_field(response, &size, packet);
+            break;
+        case HTTP_PACKET_RESPONSE:
+            return http_answer_end(response, packet);
+        case HTTP_PACKET_FAILURE:
+            return http_answer_failure(packet, failure);
+        default: /* an octet from outside, not an enum */
+            return -EBADMSG;
+        }
+        if (r < 0)
+            return r;
+    }
+}
+
+/* The conversation with the program broke off: end it, and say what it means for the request. */
+static int broken(struct http_client *client, const struct http_request *request, int error,
+                  struct failure *failure) {
+    int status = subprocess_stop(&client->process, 0);
+
+    if (error == -ECANCELED)
+        return failure_set(failure, UB_E_CANCELLED, "the request was cancelled");
+    if (error == -ETIMEDOUT)
+        return failure_set(failure, HTTP_E_TIMEOUT, "no answer from %.200s within %u ms",
+                           request->url, to_msec(request->request_timeout_usec));
+    if (error == -EPIPE || error == -ECONNRESET)
+        return failure_set(failure, HTTP_E_HELPER, "%s ended with %s %d", client->program,
+                           status >= 256 ? "signal" : "exit code", status & 0xff);
+    if (error == -EBADMSG)
+        return failure_set(failure, HTTP_E_HELPER, "%s sent a malformed answer", client->program);
+    return error;
+}
+
+int http_client_get(struct http_client *client, const struct http_request *request, int cancel_fd,
+                    struct http_response *ret, struct failure *failure) {
+    uint64_t deadline = deadline_after(
+        (uint64_t)to_msec(request->request_timeout_usec) * USEC_PER_MSEC + HTTP_GRACE_USEC);
+    _cleanup_http_response_ struct http_response response = {0};
+    _cleanup_packet_ struct packet packet = {0};
+    int r;
+
+    r = packet_init(&packet, HTTP_REQUEST_MAX);
+    if (r == 0)
+        r = write_request(&packet, ++client->serial, request);
+    if (r < 0)
+        return r;
+    r = start(client);
+    if (r < 0)
+        return failure_set(failure, HTTP_E_HELPER, "%s cannot be executed: %s", client->program,
+                           strerrordesc_np(-r));
+    r = packet_send(client->process.fd, &packet, deadline);
+    if (r == 0)
+        r = receive_answer(client, &packet, cancel_fd, deadline, &response, failure);
+    client->used = now_usec();
+    if (r < 0)
+        return broken(client, request, r, failure);
+    if (r == 0) {
+        *ret = response;
+        response = (struct http_response){0};
+    }
+    return r;
+}
