@@ -72,7 +72,7 @@ static struct world_process *not_started(struct world_process *process, int erro
     (void)world_complain(error, "%s: waited for %s", process->name, awaited);
     (void)world_signal(process, SIGKILL);
     (void)world_wait(process, WORLD_STOP_MSEC);
-    world_log(process->world);
+    world_log_one(process);
     return NULL;
 }
 
@@ -120,13 +120,16 @@ static LONG first_reader(char *ret_name, DWORD *ret_state) {
     return r;
 }
 
-int world_wait_card(bool present, uint64_t msec) {
+/* Until the first reader has a card, or none, or @process, which may be NULL, has ended. */
+static int await_card(struct world_process *process, bool present, uint64_t msec) {
     uint64_t deadline = world_now_usec() + msec * USEC_PER_MSEC;
 
     for (;;) {
         DWORD state = 0;
         LONG r = first_reader(NULL, &state);
 
+        if (process && !world_reap(process))
+            return -ECHILD;
         if (r == SCARD_S_SUCCESS && !!(state & SCARD_STATE_PRESENT) == present &&
             !(state & SCARD_STATE_MUTE))
             return 0;
@@ -134,6 +137,10 @@ int world_wait_card(bool present, uint64_t msec) {
             return r == SCARD_S_SUCCESS ? -ETIMEDOUT : -EIO;
         (void)poll(NULL, 0, RETRY_MSEC);
     }
+}
+
+int world_wait_card(bool present, uint64_t msec) {
+    return await_card(NULL, present, msec);
 }
 
 int world_reader(char *ret, size_t size) {
@@ -195,9 +202,8 @@ struct world_process *world_start_usim(struct world *world, const char *subscrib
     process = start_lab(world, "usim", args, extra, true);
     if (!process)
         return NULL;
-    r = world_wait_card(true, WORLD_WAIT_MSEC);
-    return r < 0 || !world_reap(process) ? not_started(process, r, "pcscd to see the card")
-                                         : started(process);
+    r = await_card(process, true, WORLD_WAIT_MSEC);
+    return r < 0 ? not_started(process, r, "pcscd to see the card") : started(process);
 }
 
 /* "ready PORT [ZNPORT]" on stdout. */

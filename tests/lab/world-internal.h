@@ -46,5 +46,8 @@ bool world_end(struct world *world);
 /* Note the end of a process without waiting. Return: whether it still runs. */
 bool world_reap(struct world_process *process);
 
+/* What one process has said, for world_log() and for one that did not start. */
+void world_log_one(struct world_process *process);
+
 /* Take in what has arrived on the notify socket. */
 void world_drain_notify(struct world_process *process);

@@ -43,7 +43,7 @@ static void add_environment(const char *name, const struct world_process *proces
 
 static int live(struct world *world, void *userdata) {
     const struct world_wish *wish = userdata;
-    char bsf[64], naf[64], usim_control[128], bsf_control[128], agent[64];
+    char bsf[64], naf[64], usim_control[160], bsf_control[160], agent[64];
     const char *const env[] = {bsf,          naf,   usim_control,
                                bsf_control,  agent, "PS1=(keystrap world) \\w# ",
                                "TERM=xterm", NULL};

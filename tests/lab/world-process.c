@@ -401,25 +401,28 @@ static void print_file(const char *name, const char *suffix, char *text) {
     free(text);
 }
 
-static void print_oldest_first(struct world_process *process) {
+void world_log_one(struct world_process *process) {
     char end[64] = "runs";
 
-    if (!process)
-        return;
-    print_oldest_first(process->next);
     if (!world_reap(process))
         (void)snprintf(end, sizeof(end), "ended with %d", world_exit_code(process));
     (void)fprintf(stderr, "--- %s, process %d: %s ---\n", process->name, (int)process->pid, end);
     print_file(process->name, "stdout", world_output(process));
     print_file(process->name, "stderr", world_errors(process));
-    if (process->notify_fd >= 0)
-        world_drain_notify(process);
+    world_drain_notify(process);
     print_file(process->name, "notifications",
                process->notifications ? strdup(process->notifications) : NULL);
 }
 
+static void log_oldest_first(struct world_process *process) {
+    if (!process)
+        return;
+    log_oldest_first(process->next);
+    world_log_one(process);
+}
+
 void world_log(struct world *world) {
-    print_oldest_first(world->processes);
+    log_oldest_first(world->processes);
     (void)fflush(stderr);
 }
 
