@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * org.keystrap.Agent1.Keys: how an application gets its key.
+ *
+ * The key itself never is in a message, for the bus daemon keeps copies of what passes through it: the reply
+ * carries the read end of a pipe that holds the octets once. This is the hot path of the daemon; where the Ks is
+ * there, a call costs one table look-up, the derivation, the pipe and the reply.
+ */
+
+#include <errno.h>
+
+#include "keystore.h"
+#include "log.h"
+#include "service-internal.h"
+#include "util.h"
+
+static int build_reply(struct call *call, const struct agent_key *key, int fd,
+                       sd_bus_message **ret) {
+    int r;
+
+    r = sd_bus_message_new_method_return(call->message, ret);
+    if (r < 0)
+        return r;
+    return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 3,
+                                 "BootTimeExpires", "t", key->expires_usec, "Bootstrapped", "b",
+                                 (int)key->bootstrapped, "Mode", "s", "gba-me");
+}
+
+static void derive_done(int r, const struct agent_key *key, const struct failure *failure,
+                        void *userdata) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_close_ int fd = -1;
+    struct call *call = userdata;
+
+    call->request = NULL;
+    if (r != 0) {
+        call_fail(call, r, failure);
+        return;
+    }
+    if (key->bootstrapped)
+        manager_refresh(call->service);
+    fd = delivery_pipe(key->key);
+    if (fd < 0) {
+        log_error("No pipe for a key: errno %d", -fd);
+        call_fail(call, fd, NULL);
+        return;
+    }
+    r = build_reply(call, key, fd, &reply);
+    call_reply(call, r, reply);
+}
+
+static void derive_start(struct call *call) {
+    struct agent_request *request = NULL;
+    const char *naf_fqdn;
+    const void *ua;
+    size_t ua_length;
+    bool force = false;
+    int r;
+
+    r = sd_bus_message_read(call->message, "s", &naf_fqdn);
+    if (r >= 0)
+        r = sd_bus_message_read_array(call->message, 'y', &ua, &ua_length);
+    if (r < 0) {
+        call_fail(call, r, NULL);
+        return;
+    }
+    if (!call_read_options(call, &(struct call_option){"Force", &force}, 1))
+        return;
+
+    r = agent_derive_naf_key(call->service->agent, &call->peer->caller, naf_fqdn, ua, ua_length,
+                             force, derive_done, call, &request);
+    /* Where the answer came at once, the call is over and must not be touched. */
+    if (r < 0)
+        call_fail(call, r, NULL);
+    else if (request)
+        call->request = request;
+}
+
+static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    return call_begin(userdata, m, derive_start);
+}
+
+static const sd_bus_vtable vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_NAMES(
+        "DeriveNafKey", "saya{sv}",
+        SD_BUS_PARAM(naf_fqdn) SD_BUS_PARAM(ua_protocol) SD_BUS_PARAM(options), "shta{sv}",
+        SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
+        method_derive_naf_key, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+    SD_BUS_VTABLE_END,
+};
+
+int keys_interface_add(struct service *service) {
+    return sd_bus_add_object_vtable(service->bus, NULL, SERVICE_PATH, SERVICE_KEYS, vtable,
+                                    service);
+}

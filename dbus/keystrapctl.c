@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * keystrapctl: the agent, asked from a shell.
+ *
+ * Output without --json is for people and may change; with --json it is for programs and only grows.
+ */
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include <keystrap/keystrap.h>
+
+#include "keystrapctl.h"
+#include "util.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct ctl *ctl);
+    bool takes_name; /* of a NAF */
+} commands[] = {
+    {"status", ctl_status, false},   {"bootstrap", ctl_bootstrap, false},
+    {"forget", ctl_forget, false},   {"naf-key", ctl_naf_key, true},
+    {"monitor", ctl_monitor, false}, {"doctor", ctl_doctor, false},
+    {"version", ctl_version, false},
+};
+
+static void print_help(void) {
+    puts("keystrapctl [--json] COMMAND\n"
+         "\n"
+         "  status               how things stand\n"
+         "  bootstrap            get a new Ks now\n"
+         "  forget               erase the Ks\n"
+         "  naf-key FQDN         get the Ks_NAF of a NAF\n"
+         "    --ua=HEX           Ua security protocol identifier, 10 digits (0100000002)\n"
+         "    --format=FORMAT    raw, hex or base64: print the key; none: B-TID and expiry (none)\n"
+         "    --show             print the key even on a terminal\n"
+         "    --force            bootstrap first\n"
+         "  monitor              print what changes, until interrupted\n"
+         "  doctor               look for what is wrong, and what to do about it\n"
+         "  version              of this program\n"
+         "\n"
+         "  --json               print JSON\n"
+         "  --help               print this\n"
+         "\n"
+         "Exit status: 0; 1 a check of doctor failed; 64 usage; 69 no daemon, card or reader;\n"
+         "75 try again; 77 denied; others as in sysexits.h. See keystrapctl(1).");
+}
+
+static int set_format(struct ctl *ctl, const char *name) {
+    static const char *const names[] = {
+        [CTL_FORMAT_NONE] = "none",
+        [CTL_FORMAT_RAW] = "raw",
+        [CTL_FORMAT_HEX] = "hex",
+        [CTL_FORMAT_BASE64] = "base64",
+    };
+
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        if (strcmp(names[i], name) == 0) {
+            ctl->format = (enum ctl_format)i;
+            return EX_OK;
+        }
+    }
+    ctl_error("--format=%s: must be raw, hex, base64 or none.", name);
+    return EX_USAGE;
+}
+
+static int set_ua(struct ctl *ctl, const char *text) {
+    uint8_t octets[UA_PROTOCOL_LENGTH];
+    size_t length = 0;
+
+    if (hex_decode(text, octets, sizeof(octets), &length) < 0 || length != sizeof(octets)) {
+        ctl_error("--ua=%s: must be 10 hex digits, for example 0100000002.", text);
+        return EX_USAGE;
+    }
+    memcpy(ctl->ua_protocol, octets, sizeof(octets));
+    return EX_OK;
+}
+
+enum ctl_option {
+    OPTION_JSON = 0x100,
+    OPTION_HELP,
+    OPTION_UA,
+    OPTION_FORMAT,
+    OPTION_SHOW,
+    OPTION_FORCE,
+};
+
+static int set_option(struct ctl *ctl, int option, const char *value) {
+    switch (option) {
+    case OPTION_JSON:
+        ctl->json = true;
+        return EX_OK;
+    case OPTION_UA:
+        return set_ua(ctl, value);
+    case OPTION_FORMAT:
+        return set_format(ctl, value);
+    case OPTION_SHOW:
+        ctl->show = true;
+        return EX_OK;
+    case OPTION_FORCE:
+        ctl->force = true;
+        return EX_OK;
+    default:
+        /* getopt_long() has said what is wrong */
+        return EX_USAGE;
+    }
+}
+
+/* Returns EX_OK with the command, or -1 where help was asked for and given, or EX_USAGE. */
+static int parse(int argc, char **argv, struct ctl *ctl, const struct command **ret) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"ua", required_argument, NULL, OPTION_UA},
+        {"format", required_argument, NULL, OPTION_FORMAT},
+        {"show", no_argument, NULL, OPTION_SHOW},
+        {"force", no_argument, NULL, OPTION_FORCE},
+        {0},
+    };
+    int option, r;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (option == OPTION_HELP)
+            return -1;
+        r = set_option(ctl, option, optarg);
+        if (r != EX_OK)
+            return r;
+    }
+    for (size_t i = 0; optind < argc && i < ELEMENTS(commands); i++)
+        if (strcmp(commands[i].name, argv[optind]) == 0)
+            *ret = &commands[i];
+    if (!*ret) {
+        ctl_error("%s: see keystrapctl --help.",
+                  optind < argc ? "There is no such command" : "A command is missing");
+        return EX_USAGE;
+    }
+    if (argc - optind != ((*ret)->takes_name ? 2 : 1)) {
+        ctl_error("%s takes %s.", (*ret)->name,
+                  (*ret)->takes_name ? "the name of a NAF" : "no argument");
+        return EX_USAGE;
+    }
+    ctl->naf_fqdn = (*ret)->takes_name ? argv[optind + 1] : NULL;
+    return EX_OK;
+}
+
+int main(int argc, char **argv) {
+    const struct command *command = NULL;
+    struct ctl ctl = {.format = CTL_FORMAT_NONE};
+    int r;
+
+    memcpy(ctl.ua_protocol, KEYSTRAP_UA_HTTP_DIGEST, sizeof(ctl.ua_protocol));
+    r = parse(argc, argv, &ctl, &command);
+    if (r < 0) {
+        print_help();
+        return EX_OK;
+    }
+    return r == EX_OK ? command->run(&ctl) : r;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * keystrapctl's inside. Each command is a function that returns an exit status of sysexits.h.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "keystrap-limits.h"
+
+#define CTL_NAME    "org.keystrap.Agent1"
+#define CTL_PATH    "/org/keystrap/Agent1"
+#define CTL_MANAGER "org.keystrap.Agent1.Manager"
+
+/* EX_OK and its kin are in sysexits.h; a check of doctor that fails is none of them. */
+#define CTL_EXIT_CHECK_FAILED 1
+
+enum ctl_format {
+    CTL_FORMAT_NONE,
+    CTL_FORMAT_RAW,
+    CTL_FORMAT_HEX,
+    CTL_FORMAT_BASE64,
+};
+
+/* The command line. */
+struct ctl {
+    bool json;
+    bool show;
+    bool force;
+    enum ctl_format format;
+    uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
+    const char *naf_fqdn;
+};
+
+int ctl_status(const struct ctl *ctl);
+int ctl_bootstrap(const struct ctl *ctl);
+int ctl_forget(const struct ctl *ctl);
+int ctl_monitor(const struct ctl *ctl);
+int ctl_version(const struct ctl *ctl);
+int ctl_doctor(const struct ctl *ctl);
+int ctl_naf_key(const struct ctl *ctl);
+
+/**
+ * ctl_error() - one line on stderr, "keystrapctl: ..."
+ */
+void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * ctl_exit_status() - the exit status for what libkeystrap or the bus returned, a negative errno
+ */
+int ctl_exit_status(int r);
+
+/**
+ * ctl_open() - connect to the system bus; an error has been printed
+ *
+ * Return: EX_OK, or the exit status.
+ */
+int ctl_open(sd_bus **ret);
+
+/**
+ * ctl_call() - call a method of the Manager and wait; @types as for sd_bus_message_append()
+ *
+ * Return: EX_OK, or the exit status; an error has been printed.
+ */
+int ctl_call(sd_bus *bus, const char *method, sd_bus_message **ret, const char *types, ...);
+
+/**
+ * ctl_read_dict() - an a{sv} or a{st} of the simple types as a JSON object; entries of other types are left out
+ *
+ * Return: a new reference; NULL for a malformed message or no memory.
+ */
+json_t *ctl_read_dict(sd_bus_message *m, const char *entry);
+
+/**
+ * ctl_print_json() - one line on stdout; takes the reference
+ *
+ * Return: EX_OK, or the exit status.
+ */
+int ctl_print_json(json_t *object);
+
+/**
+ * ctl_time() - microseconds since the epoch as "2026-01-31T12:00:00Z"; "-" for 0
+ */
+const char *ctl_time(uint64_t usec, char *ret, size_t size);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Snapshots of the status.
+ *
+ * The agent says "something may have changed"; subscribers want to hear what. So the last status that the bus was told is
+ * kept and compared, and properties are read from it: Get, GetAll and PropertiesChanged never contradict each other.
+ */
+
+#include <string.h>
+
+#include "error-map.h"
+#include "snapshot.h"
+#include "text.h"
+#include "util.h"
+
+static const char *pin_name(enum uicc_pin pin) {
+    switch (pin) {
+    case UICC_PIN_UNKNOWN:
+        return "unknown";
+    case UICC_PIN_DISABLED:
+        return "disabled";
+    case UICC_PIN_VERIFIED:
+        return "verified";
+    case UICC_PIN_REQUIRED:
+        return "required";
+    case UICC_PIN_BLOCKED:
+        return "blocked";
+    }
+    return "unknown";
+}
+
+static const char *or_empty(const char *text) {
+    return text ? text : "";
+}
+
+static void take_failure(const struct failure *failure, struct snapshot *s) {
+    if (!failure || failure->code == 0)
+        return;
+    text_copy(s->last_error, sizeof(s->last_error), error_map_name(failure->code));
+    text_copy(s->last_error_text, sizeof(s->last_error_text), failure->text);
+}
+
+void snapshot_take(struct agent *agent, struct snapshot *ret) {
+    struct agent_status status = {0};
+
+    agent_get_status(agent, &status);
+    /* Compared octet by octet later, so the unused ones must be the same each time. */
+    memset(ret, 0, sizeof(*ret));
+    text_copy(ret->state, sizeof(ret->state), agent_state_name(status.state));
+    text_copy(ret->transport, sizeof(ret->transport), or_empty(status.transport));
+    text_copy(ret->reader, sizeof(ret->reader), or_empty(status.reader));
+    text_copy(ret->iccid, sizeof(ret->iccid), status.iccid);
+    text_copy(ret->impi, sizeof(ret->impi), status.impi);
+    text_copy(ret->pin_state, sizeof(ret->pin_state), pin_name(status.pin));
+    ret->pin_tries = status.pin_tries;
+    ret->service_gba = status.service_gba;
+    text_copy(ret->bsf, sizeof(ret->bsf), or_empty(status.bsf));
+    text_copy(ret->btid, sizeof(ret->btid), or_empty(status.btid));
+    ret->expires = status.expires_utc_usec;
+    ret->boot_time_expires = status.expires_usec;
+    ret->bootstraps = status.bootstraps;
+    take_failure(status.last_failure, ret);
+}
+
+size_t snapshot_compare(const struct snapshot *a, const struct snapshot *b,
+                        const char *ret[SNAPSHOT_PROPERTIES_COUNT + 1]) {
+#define FIELD(property, type, field) {property, offsetof(struct snapshot, field), sizeof(a->field)},
+    static const struct {
+        const char *name;
+        size_t offset, size;
+    } fields[] = {SNAPSHOT_PROPERTIES(FIELD)};
+#undef FIELD
+    size_t count = 0;
+
+    for (size_t i = 0; i < ELEMENTS(fields); i++)
+        if (memcmp((const char *)a + fields[i].offset, (const char *)b + fields[i].offset,
+                   fields[i].size) != 0)
+            ret[count++] = fields[i].name;
+    ret[count] = NULL;
+    return count;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The snapshot: the agent's status as the properties of org.keystrap.Agent1.Manager say it.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "keystrap-limits.h"
+
+struct snapshot {
+    char state[24];
+    char transport[PLUGIN_NAME_MAX + 1];
+    char reader[PLUGIN_TEXT_MAX + 1];
+    char iccid[16];
+    char impi[16];
+    char pin_state[16];
+    int32_t pin_tries;
+    int service_gba; /* int is what sd-bus takes for a boolean */
+    char bsf[FQDN_MAX + 1];
+    char btid[BTID_MAX + 1];
+    uint64_t expires;
+    uint64_t boot_time_expires;
+    uint64_t bootstraps;
+    char last_error[96];
+    char last_error_text[FAILURE_TEXT_MAX];
+};
+
+/* Every property that changes: its name, its type, its field. The vtable and the comparison are made of this. */
+#define SNAPSHOT_PROPERTIES(X)                   \
+    X("State", "s", state)                       \
+    X("Transport", "s", transport)               \
+    X("Reader", "s", reader)                     \
+    X("Iccid", "s", iccid)                       \
+    X("Impi", "s", impi)                         \
+    X("PinState", "s", pin_state)                \
+    X("PinTries", "i", pin_tries)                \
+    X("ServiceGba", "b", service_gba)            \
+    X("Bsf", "s", bsf)                           \
+    X("Btid", "s", btid)                         \
+    X("Expires", "t", expires)                   \
+    X("BootTimeExpires", "t", boot_time_expires) \
+    X("Bootstraps", "t", bootstraps)             \
+    X("LastError", "s", last_error)              \
+    X("LastErrorText", "s", last_error_text)
+
+#define SNAPSHOT_COUNT_ONE(name, type, field) +1
+enum {
+    SNAPSHOT_PROPERTIES_COUNT = SNAPSHOT_PROPERTIES(SNAPSHOT_COUNT_ONE),
+};
+
+/**
+ * snapshot_take() - how things stand; fields that do not fit are cut, text that the bus would refuse is mended
+ */
+void snapshot_take(struct agent *agent, struct snapshot *ret);
+
+/**
+ * snapshot_compare() - the names of the properties that differ
+ * @ret: gets the names, static, and NULL after the last
+ *
+ * Return: how many.
+ */
+size_t snapshot_compare(const struct snapshot *a, const struct snapshot *b,
+                        const char *ret[SNAPSHOT_PROPERTIES_COUNT + 1]);

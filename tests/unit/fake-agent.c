@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The agent of the bus's tests.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake-agent.h"
+#include "util.h"
+
+struct agent_request {
+    struct agent_request *next;
+    struct agent *agent;
+    agent_key_fn done;
+    agent_diagnosis_fn diagnosed;
+    void *userdata;
+    char naf[64];
+};
+
+void fake_agent_init(struct agent *agent) {
+    memset(agent, 0, sizeof(*agent));
+    agent->status = (struct agent_status){
+        .state = AGENT_CARD_READY,
+        .transport = "pcsc",
+        .reader = "Virtual PCD 00 00",
+        .iccid = "894900...",
+        .impi = "00101...",
+        .pin = UICC_PIN_DISABLED,
+        .pin_tries = 3,
+        .service_gba = true,
+        .bsf = "bsf.mnc001.mcc001.pub.3gppnetwork.org",
+        .btid = "",
+        .last_failure = &agent->last_failure,
+    };
+    agent->identity = (struct uicc_identity){
+        .iccid = "8949000000000000001",
+        .imsi = "001010000000001",
+        .mnc_length = 2,
+        .aid = {0xa0, 0, 0, 0, 0x87, 0x10, 0x02},
+        .aid_length = 7,
+        .label = "USIM",
+    };
+}
+
+uint8_t fake_key_octet(const char *naf_fqdn, size_t index) {
+    return (uint8_t)(naf_fqdn[index % strlen(naf_fqdn)] * 7 + (int)index * 13);
+}
+
+static void answer_key(struct agent *agent, const char *naf, int code, bool bootstrapped,
+                       agent_key_fn done, void *userdata) {
+    struct failure failure = {0};
+    struct secret *secret = NULL;
+    struct agent_key key = {
+        .btid = FAKE_BTID,
+        .expires_usec = FAKE_EXPIRES_BOOT,
+        .expires_utc_usec = FAKE_EXPIRES_UTC,
+        .bootstrapped = bootstrapped,
+    };
+
+    if (code != 0) {
+        (void)failure_set(&failure, code, "The fake says %d", code);
+        done(code, NULL, &failure, userdata);
+        return;
+    }
+    if (naf) {
+        assert_return_code(secret_new(NAF_KEY_LENGTH, &secret), 0);
+        for (size_t i = 0; i < NAF_KEY_LENGTH; i++)
+            secret_data_mutable(secret)[i] = fake_key_octet(naf, i);
+        key.key = secret;
+    }
+    if (bootstrapped) {
+        agent->status.state = AGENT_BOOTSTRAPPED;
+        agent->status.btid = FAKE_BTID;
+        agent->status.bootstraps++;
+    }
+    done(0, &key, NULL, userdata);
+    secret_free(secret);
+}
+
+static const struct agent_check checks[] = {
+    {.name = "reader", .text = "Virtual PCD 00 00", .remedy = ""},
+    {.name = "pin", .code = UICC_E_PIN_REQUIRED, .text = "PIN1 is enabled.", .remedy = "Give it."},
+};
+
+static void answer_request(struct agent_request *request, int code) {
+    struct failure failure = {0};
+
+    if (request->done) {
+        answer_key(request->agent, request->naf[0] ? request->naf : NULL, code, true, request->done,
+                   request->userdata);
+        return;
+    }
+    if (code != 0)
+        (void)failure_set(&failure, code, "The fake says %d", code);
+    request->diagnosed(code, checks, code == 0 ? ELEMENTS(checks) : 0, &failure, request->userdata);
+}
+
+void fake_agent_release(struct agent *agent, int code) {
+    struct agent_request *list = TAKE_PTR(agent->held);
+
+    while (list) {
+        struct agent_request *request = list;
+
+        list = request->next;
+        answer_request(request, code);
+        free(request);
+    }
+}
+
+size_t fake_agent_held(const struct agent *agent) {
+    size_t count = 0;
+
+    for (const struct agent_request *r = agent->held; r; r = r->next)
+        count++;
+    return count;
+}
+
+static struct agent_request *hold(struct agent *agent, const char *naf, void *userdata) {
+    struct agent_request *request = calloc(1, sizeof(*request));
+
+    assert_non_null(request);
+    request->next = agent->held;
+    request->agent = agent;
+    request->userdata = userdata;
+    (void)snprintf(request->naf, sizeof(request->naf), "%s", naf);
+    agent->held = request;
+    return request;
+}
+
+/* --- agent.h -------------------------------------------------------------------------------------- */
+
+const char *agent_state_name(enum agent_state state) {
+    static const char *const names[] = {"starting",      "no-service",    "no-reader",
+                                        "no-card",       "card-unusable", "card-ready",
+                                        "bootstrapping", "bootstrapped"};
+
+    return names[state];
+}
+
+void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userdata) {
+    agent->changed = changed;
+    agent->changed_userdata = userdata;
+}
+
+void agent_get_status(struct agent *agent, struct agent_status *ret) {
+    *ret = agent->status;
+}
+
+int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
+                         const char *naf_fqdn, const uint8_t *ua_protocol,
+                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         struct agent_request **ret) {
+    *ret = NULL;
+    (void)snprintf(agent->names[agent->asked++ % ELEMENTS(agent->names)], sizeof(agent->names[0]),
+                   "%.63s", naf_fqdn);
+    agent->caller = *caller;
+    agent->force = force;
+    agent->ua_length = ua_protocol_length;
+    if (ua_protocol_length <= sizeof(agent->ua))
+        memcpy(agent->ua, ua_protocol, ua_protocol_length);
+    if (ua_protocol_length != UA_PROTOCOL_LENGTH) {
+        answer_key(agent, NULL, KEYS_E_UA_PROTOCOL, false, done, userdata);
+    } else if (strncmp(naf_fqdn, "hold", 4) == 0) {
+        *ret = hold(agent, naf_fqdn, userdata);
+        (*ret)->done = done;
+    } else {
+        answer_key(agent, naf_fqdn, agent->fail_code, false, done, userdata);
+    }
+    return 0;
+}
+
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
+                    void *userdata, struct agent_request **ret) {
+    *ret = NULL;
+    agent->caller = *caller;
+    if (agent->hold_all) {
+        *ret = hold(agent, "", userdata);
+        (*ret)->done = done;
+        return 0;
+    }
+    answer_key(agent, NULL, agent->denied ? ACCESS_E_DENIED : agent->fail_code, true, done,
+               userdata);
+    return 0;
+}
+
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
+                   void *userdata, struct agent_request **ret) {
+    struct agent_request now = {.agent = agent, .diagnosed = done, .userdata = userdata};
+
+    *ret = NULL;
+    agent->caller = *caller;
+    if (agent->hold_all) {
+        *ret = hold(agent, "", userdata);
+        (*ret)->diagnosed = done;
+        return 0;
+    }
+    answer_request(&now, agent->denied ? ACCESS_E_DENIED : agent->fail_code);
+    return 0;
+}
+
+struct agent_request *agent_request_cancel(struct agent_request *request) {
+    struct agent_request **at;
+
+    if (!request)
+        return NULL;
+    request->agent->cancelled++;
+    for (at = &request->agent->held; *at; at = &(*at)->next) {
+        if (*at == request) {
+            *at = request->next;
+            break;
+        }
+    }
+    free(request);
+    return NULL;
+}
+
+int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure) {
+    (void)caller;
+    if (agent->denied)
+        return failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage");
+    agent->forgotten++;
+    agent->status.state = AGENT_CARD_READY;
+    agent->status.btid = "";
+    return 0;
+}
+
+int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+                       const struct uicc_identity **ret, const char **ret_impi,
+                       struct failure *failure) {
+    (void)caller;
+    if (agent->denied)
+        return failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage");
+    *ret = &agent->identity;
+    *ret_impi = "001010000000001@ims.mnc001.mcc001.3gppnetwork.org";
+    return 0;
+}

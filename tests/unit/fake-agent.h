@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * An agent that does as it is told: agent.h for tests of the bus's side, without card, network or rules.
+ *
+ * A NAF named "hold..." is answered when the test says so; everything else at once: with fail_code where that is set, else
+ * with a key whose octets are fake_key_octet() of the NAF's name.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.h"
+
+#define FAKE_BTID         "cmFuZG9tMTIzNDU2Nzg5MA==@bsf.example.com"
+#define FAKE_EXPIRES_UTC  1900000000000000ull
+#define FAKE_EXPIRES_BOOT 86400000000ull
+
+struct agent {
+    struct agent_status status;
+    struct failure last_failure;
+    int fail_code;              /* what all requests are answered with, 0 for success */
+    bool hold_all;              /* Bootstrap and Diagnose wait as well */
+    bool denied;                /* who manages is denied */
+    struct agent_request *held; /* the newest first */
+    unsigned asked, cancelled, forgotten;
+    struct access_caller caller; /* of the last request */
+    char names[128][64];         /* of the NAFs asked for, in order */
+    uint8_t ua[8];
+    size_t ua_length;
+    bool force;
+    struct uicc_identity identity;
+    agent_changed_fn changed;
+    void *changed_userdata;
+};
+
+void fake_agent_init(struct agent *agent);
+
+/**
+ * fake_agent_release() - answer all that wait with @code
+ */
+void fake_agent_release(struct agent *agent, int code);
+
+/**
+ * fake_agent_held() - how many wait
+ */
+size_t fake_agent_held(const struct agent *agent);
+
+uint8_t fake_key_octet(const char *naf_fqdn, size_t index);
