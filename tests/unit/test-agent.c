@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The agent without a card: its worker is this file, so that every report comes when the test wants it.
+ *
+ * Proved here: many callers cause one bootstrap; who leaves cancels what nobody else waits for; a Ks goes with its
+ * card and with its time, and stays through what is no change of card; a reload is all or nothing; a BSF that
+ * asks for peace gets it.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent.h"
+#include "util.h"
+#include "worker.h"
+
+#define IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
+#define BSF  "bsf.mnc001.mcc001.pub.3gppnetwork.org"
+
+/* --- The worker ------------------------------------------------------------------------------- */
+
+struct worker {
+    worker_report_fn report;
+    void *userdata;
+};
+
+static struct {
+    struct worker *worker; /* the living one */
+    unsigned workers;      /* made so far */
+    int64_t jobs;          /* the number of the last */
+    uint64_t cancelled;    /* the job that was cancelled last */
+    int refuse_worker;     /* what worker_new() returns */
+} fake;
+
+int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
+               worker_report_fn report, void *userdata, struct worker **ret) {
+    (void)event;
+    (void)conf;
+    (void)plugin_directory;
+    if (fake.refuse_worker)
+        return fake.refuse_worker;
+    fake.worker = calloc(1, sizeof(*fake.worker));
+    assert_non_null(fake.worker);
+    fake.worker->report = report;
+    fake.worker->userdata = userdata;
+    fake.workers++;
+    *ret = fake.worker;
+    return 0;
+}
+
+struct worker *worker_free(struct worker *worker) {
+    free(worker);
+    return NULL;
+}
+
+int64_t worker_bootstrap(struct worker *worker) {
+    assert_ptr_equal(worker, fake.worker);
+    return ++fake.jobs;
+}
+
+int64_t worker_probe(struct worker *worker) {
+    assert_ptr_equal(worker, fake.worker);
+    return ++fake.jobs;
+}
+
+void worker_cancel(struct worker *worker, uint64_t job) {
+    assert_ptr_equal(worker, fake.worker);
+    fake.cancelled = job;
+}
+
+static void report(struct worker_report *r) {
+    fake.worker->report(r, fake.worker->userdata);
+    ub_result_done(&r->result);
+}
+
+static void report_card(enum keystrap_card_state card, int r, const char *iccid) {
+    struct worker_report told = {.kind = WORKER_CARD, .card = card, .r = r};
+
+    if (r != 0)
+        (void)failure_set(&told.failure, r, "the card is not usable");
+    if (iccid) {
+        (void)snprintf(told.identity.iccid, sizeof(told.identity.iccid), "%s", iccid);
+        (void)snprintf(told.impi, sizeof(told.impi), "%s", IMPI);
+        (void)snprintf(told.bsf, sizeof(told.bsf), "%s", BSF);
+    }
+    report(&told);
+}
+
+static void report_ready(void) {
+    report_card(KEYSTRAP_CARD_PRESENT, 0, "8988211000000000017");
+}
+
+static void report_bootstrapped(int64_t job, uint64_t life_usec) {
+    struct worker_report told = {.kind = WORKER_BOOTSTRAP, .job = (uint64_t)job};
+
+    assert_int_equal(secret_new(KS_LENGTH, &told.result.ks), 0);
+    (void)snprintf(told.result.impi, sizeof(told.result.impi), "%s", IMPI);
+    (void)snprintf(told.result.btid, sizeof(told.result.btid), "btid-%" PRIi64 "@" BSF, job);
+    told.result.expires_usec = deadline_after(life_usec);
+    told.total_usec = 1000;
+    report(&told);
+}
+
+static void report_failed(int64_t job, int r, uint64_t retry_after_usec) {
+    struct worker_report told = {.kind = WORKER_BOOTSTRAP,
+                                 .job = (uint64_t)job,
+                                 .r = r,
+                                 .retry_after_usec = retry_after_usec};
+
+    (void)failure_set(&told.failure, r, "the BSF said no");
+    report(&told);
+}
+
+/* --- The callers ------------------------------------------------------------------------------ */
+
+struct answer {
+    unsigned count;
+    int r;
+    char btid[BTID_MAX + 1];
+    char text[FAILURE_TEXT_MAX];
+    bool bootstrapped;
+    bool has_key;
+};
+
+static void on_key(int r, const struct agent_key *key, const struct failure *failure,
+                   void *userdata) {
+    struct answer *answer = userdata;
+
+    answer->count++;
+    answer->r = r;
+    answer->has_key = key && key->key && secret_length(key->key) == NAF_KEY_LENGTH;
+    answer->bootstrapped = key && key->bootstrapped;
+    (void)snprintf(answer->btid, sizeof(answer->btid), "%s", key ? key->btid : "");
+    (void)snprintf(answer->text, sizeof(answer->text), "%s", failure ? failure->text : "");
+}
+
+static const uint8_t ua_digest[UA_PROTOCOL_LENGTH] = {0x01, 0x00, 0x00, 0x00, 0x02};
+static const struct access_caller meter = {.uid = 4711};
+static const struct access_caller root = {.uid = 0};
+
+struct world {
+    char directory[64];
+    sd_event *event;
+    struct agent *agent;
+};
+
+static struct agent_request *ask(struct world *world, const char *naf, bool force,
+                                 struct answer *answer) {
+    struct agent_request *request = NULL;
+
+    assert_int_equal(agent_derive_naf_key(world->agent, &meter, naf, ua_digest, sizeof(ua_digest),
+                                          force, on_key, answer, &request),
+                     0);
+    return request;
+}
+
+static enum agent_state state_of(struct world *world) {
+    struct agent_status status;
+
+    agent_get_status(world->agent, &status);
+    return status.state;
+}
+
+static void write_file(const struct world *world, const char *name, const char *text) {
+    char path[128];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", world->directory, name);
+    f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static int set_up(void **state) {
+    struct world *world = calloc(1, sizeof(*world));
+    struct agent_options options;
+    struct failure failure = {0};
+    char path[128];
+
+    assert_non_null(world);
+    memset(&fake, 0, sizeof(fake));
+    (void)snprintf(world->directory, sizeof(world->directory), "/tmp/keystrap-agent-XXXXXX");
+    assert_non_null(mkdtemp(world->directory));
+    (void)snprintf(path, sizeof(path), "%s/access.d", world->directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+    write_file(world, "access.d/meter.conf",
+               "[Principal meter]\nUser=4711\nNafFqdn=*.example.com\nUaProtocol=*\n"
+               "KeysPerMinute=infinity\n");
+    options = (struct agent_options){.config_directory = world->directory,
+                                     .plugin_directory = "/nonexistent"};
+    assert_true(sd_event_new(&world->event) >= 0);
+    assert_int_equal(agent_new(world->event, &options, &world->agent, &failure), 0);
+    assert_int_equal(agent_start(world->agent, &failure), 0);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    char path[128];
+
+    agent_free(world->agent);
+    sd_event_unref(world->event);
+    (void)snprintf(path, sizeof(path), "%s/access.d/meter.conf", world->directory);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/access.d", world->directory);
+    (void)rmdir(path);
+    (void)snprintf(path, sizeof(path), "%s/keystrap.conf", world->directory);
+    (void)unlink(path);
+    (void)rmdir(world->directory);
+    free(world);
+    return secret_arena_used() == 0 ? 0 : -1;
+}
+
+/* --- Claims ----------------------------------------------------------------------------------- */
+
+static void ten_requests_cause_one_bootstrap(void **state) {
+    struct world *world = *state;
+    struct answer answers[10] = {0};
+
+    report_ready();
+    for (size_t i = 0; i < ELEMENTS(answers); i++)
+        assert_non_null(ask(world, "naf.example.com", false, &answers[i]));
+    assert_int_equal(fake.jobs, 1);
+    assert_int_equal(state_of(world), AGENT_BOOTSTRAPPING);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    for (size_t i = 0; i < ELEMENTS(answers); i++) {
+        assert_int_equal(answers[i].count, 1);
+        assert_int_equal(answers[i].r, 0);
+        assert_true(answers[i].has_key);
+        assert_true(answers[i].bootstrapped);
+    }
+    assert_int_equal(state_of(world), AGENT_BOOTSTRAPPED);
+}
+
+static void a_second_request_asks_neither_card_nor_network(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_null(ask(world, "other.example.com", false, &second));
+    assert_int_equal(second.count, 1);
+    assert_true(second.has_key);
+    assert_false(second.bootstrapped);
+    assert_int_equal(fake.jobs, 1);
+}
+
+static void force_bootstraps_although_there_is_a_ks(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_non_null(ask(world, "naf.example.com", true, &second));
+    assert_int_equal(fake.jobs, 2);
+    report_bootstrapped(2, 60 * USEC_PER_SEC);
+    assert_string_equal(second.btid, "btid-2@" BSF);
+}
+
+static void expiry_causes_a_new_bootstrap(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 0);
+    /* It died on the way: the caller is told so, and nothing dead is handed out. */
+    assert_int_equal(first.r, KEYS_E_EXPIRED);
+    assert_false(first.has_key);
+    assert_non_null(ask(world, "naf.example.com", false, &second));
+    assert_int_equal(fake.jobs, 2);
+    report_bootstrapped(2, 60 * USEC_PER_SEC);
+    assert_int_equal(second.r, 0);
+}
+
+static void the_timer_erases_a_ks_that_nobody_asks_for(void **state) {
+    struct world *world = *state;
+    struct answer first = {0};
+    size_t used;
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 20 * USEC_PER_MSEC);
+    used = secret_arena_used();
+    for (uint64_t until = deadline_after(10 * USEC_PER_SEC);
+         secret_arena_used() == used && now_usec() < until;)
+        assert_true(sd_event_run(world->event, 100 * USEC_PER_MSEC) >= 0);
+    assert_int_equal(secret_arena_used(), 0);
+    assert_int_equal(state_of(world), AGENT_CARD_READY);
+}
+
+static void the_last_caller_to_leave_cancels_the_bootstrap(void **state) {
+    struct world *world = *state;
+    struct answer answers[2] = {0}, later = {0};
+    struct agent_request *requests[2];
+
+    report_ready();
+    requests[0] = ask(world, "naf.example.com", false, &answers[0]);
+    requests[1] = ask(world, "naf.example.com", false, &answers[1]);
+    agent_request_cancel(requests[0]);
+    assert_int_equal(fake.cancelled, 0);
+    agent_request_cancel(requests[1]);
+    assert_int_equal(fake.cancelled, 1);
+
+    /* Who asks now does not inherit the cancellation. */
+    ask(world, "naf.example.com", false, &later);
+    assert_int_equal(fake.jobs, 2);
+    report_failed(1, UB_E_CANCELLED, 0);
+    assert_int_equal(later.count, 0);
+    report_bootstrapped(2, 60 * USEC_PER_SEC);
+    assert_int_equal(later.r, 0);
+    assert_int_equal(answers[0].count + answers[1].count, 0);
+}
+
+static void a_bootstrap_that_fails_tells_everybody_who_waits(void **state) {
+    struct world *world = *state;
+    struct answer answers[3] = {0};
+    struct agent_status status;
+
+    report_ready();
+    for (size_t i = 0; i < ELEMENTS(answers); i++)
+        ask(world, "naf.example.com", false, &answers[i]);
+    report_failed(1, UB_E_REFUSED, 0);
+    for (size_t i = 0; i < ELEMENTS(answers); i++) {
+        assert_int_equal(answers[i].count, 1);
+        assert_int_equal(answers[i].r, UB_E_REFUSED);
+        assert_string_equal(answers[i].text, "the BSF said no");
+    }
+    agent_get_status(world->agent, &status);
+    assert_int_equal(status.last_failure->code, UB_E_REFUSED);
+    assert_int_equal(status.state, AGENT_CARD_READY);
+}
+
+static void a_bsf_that_asks_for_peace_is_not_asked_again_before(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_failed(1, UB_E_BUSY, 3600 * USEC_PER_SEC);
+    assert_null(ask(world, "naf.example.com", false, &second));
+    assert_int_equal(second.r, UB_E_BUSY);
+    assert_non_null(strstr(second.text, BSF));
+    assert_int_equal(fake.jobs, 1);
+}
+
+static void without_a_card_the_answer_comes_at_once_and_names_the_cause(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    report_card(KEYSTRAP_CARD_ABSENT, UICC_E_CARD_ABSENT, NULL);
+    assert_int_equal(state_of(world), AGENT_NO_CARD);
+    assert_null(ask(world, "naf.example.com", false, &answer));
+    assert_int_equal(answer.r, UICC_E_CARD_ABSENT);
+    assert_string_equal(answer.text, "the card is not usable");
+    assert_int_equal(fake.jobs, 0);
+}
+
+static void before_the_card_is_known_a_request_waits(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    assert_int_equal(state_of(world), AGENT_STARTING);
+    assert_non_null(ask(world, "naf.example.com", false, &answer));
+    assert_int_equal(fake.jobs, 1);
+    report_ready();
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_int_equal(answer.r, 0);
+}
+
+static void a_ks_goes_with_its_card(void **state) {
+    static const enum keystrap_card_state gone[] = {
+        KEYSTRAP_CARD_ABSENT, KEYSTRAP_CARD_READER_ABSENT, KEYSTRAP_CARD_MUTE};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ELEMENTS(gone); i++) {
+        struct answer answer = {0};
+
+        report_ready();
+        ask(world, "naf.example.com", false, &answer);
+        report_bootstrapped(fake.jobs, 60 * USEC_PER_SEC);
+        assert_true(secret_arena_used() > 0);
+        report_card(gone[i], UICC_E_CARD_ABSENT, NULL);
+        assert_int_equal(secret_arena_used(), 0);
+    }
+}
+
+static void a_ks_goes_when_another_card_comes(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &answer);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    report_card(KEYSTRAP_CARD_PRESENT, 0, "8988211000000000025");
+    assert_int_equal(secret_arena_used(), 0);
+}
+
+static void a_ks_stays_while_the_transport_starts_anew_with_the_same_card(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0}, third = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    report_card(KEYSTRAP_CARD_SERVICE_ABSENT, UICC_E_TRANSPORT, NULL);
+    ask(world, "naf.example.com", false, &second);
+    assert_int_equal(second.r, 0);
+    report_ready();
+    ask(world, "naf.example.com", false, &third);
+    assert_int_equal(third.r, 0);
+    assert_int_equal(fake.jobs, 1);
+}
+
+static void a_denied_caller_causes_nothing(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    report_ready();
+    assert_null(ask(world, "naf.example.net", false, &answer));
+    assert_int_equal(answer.r, ACCESS_E_DENIED);
+    assert_int_equal(fake.jobs, 0);
+}
+
+static void a_bad_name_or_identifier_is_refused_by_name(void **state) {
+    struct world *world = *state;
+    struct agent_request *request = NULL;
+    struct answer answer = {0};
+
+    assert_null(ask(world, "not a name.example.com", false, &answer));
+    assert_int_equal(answer.r, KEYS_E_NAME);
+    assert_int_equal(agent_derive_naf_key(world->agent, &meter, "naf.example.com", ua_digest, 4,
+                                          false, on_key, &answer, &request),
+                     0);
+    assert_null(request);
+    assert_int_equal(answer.r, KEYS_E_UA_PROTOCOL);
+}
+
+static void managing_is_for_who_may(void **state) {
+    struct world *world = *state;
+    struct agent_request *request = NULL;
+    struct failure failure = {0};
+    struct answer answer = {0};
+
+    report_ready();
+    assert_int_equal(agent_bootstrap(world->agent, &meter, on_key, &answer, &request), 0);
+    assert_int_equal(answer.r, ACCESS_E_DENIED);
+    assert_int_equal(agent_forget(world->agent, &meter, &failure), ACCESS_E_DENIED);
+    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &answer, &request), 0);
+    assert_non_null(request);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_int_equal(answer.r, 0);
+    assert_int_equal(agent_forget(world->agent, &root, &failure), 0);
+    assert_int_equal(secret_arena_used(), 0);
+}
+
+static void a_wrong_reload_changes_nothing(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer = {0};
+
+    report_ready();
+    write_file(world, "keystrap.conf", "[GBA]\nPort=999999\n");
+    assert_int_equal(agent_reload(world->agent, &failure), -EINVAL);
+    assert_non_null(strstr(failure.text, "keystrap.conf:2"));
+    assert_int_equal(fake.workers, 1);
+    assert_non_null(ask(world, "naf.example.com", false, &answer));
+}
+
+static void a_reload_of_rules_keeps_ks_and_worker(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+    struct failure failure = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    write_file(world, "access.d/meter.conf", "");
+    write_file(world, "keystrap.conf", "[Agent]\nLogLevel=debug\n");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    assert_int_equal(fake.workers, 1);
+    ask(world, "naf.example.com", false, &second);
+    assert_int_equal(second.r, ACCESS_E_DENIED);
+    assert_int_equal(state_of(world), AGENT_BOOTSTRAPPED);
+}
+
+static void a_reload_of_the_bsf_starts_anew_and_keeps_who_waits(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &answer);
+    write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    assert_int_equal(fake.workers, 2);
+    assert_int_equal(fake.jobs, 2);
+    assert_int_equal(answer.count, 0);
+    report_ready();
+    report_bootstrapped(2, 60 * USEC_PER_SEC);
+    assert_int_equal(answer.r, 0);
+}
+
+static void a_reload_without_a_worker_changes_nothing(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+
+    report_ready();
+    fake.refuse_worker = -EAGAIN;
+    write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
+    assert_int_equal(agent_reload(world->agent, &failure), -EAGAIN);
+    assert_int_equal(fake.workers, 1);
+    assert_int_equal(state_of(world), AGENT_CARD_READY);
+}
+
+static void who_waits_at_the_end_is_told(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &answer);
+    world->agent = agent_free(world->agent);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.r, UB_E_CANCELLED);
+}
+
+struct diagnosis {
+    unsigned count;
+    size_t checks;
+    size_t bad;
+    char names[256];
+};
+
+static void on_diagnosis(int r, const struct agent_check *checks, size_t count,
+                         const struct failure *failure, void *userdata) {
+    struct diagnosis *diagnosis = userdata;
+
+    (void)failure;
+    diagnosis->count++;
+    diagnosis->checks = r == 0 ? count : 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        diagnosis->bad += checks[i].code != 0;
+        assert_true(checks[i].text[0] != '\0');
+        assert_true((checks[i].code == 0) == (checks[i].remedy[0] == '\0'));
+        strncat(diagnosis->names, checks[i].name,
+                sizeof(diagnosis->names) - 1 - strlen(diagnosis->names));
+        strncat(diagnosis->names, " ", sizeof(diagnosis->names) - 1 - strlen(diagnosis->names));
+    }
+}
+
+static void a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad(void **state) {
+    struct worker_report probe = {.kind = WORKER_PROBE, .job = 1, .r = UB_E_REFUSED};
+    struct world *world = *state;
+    struct agent_request *request = NULL;
+    struct diagnosis diagnosis = {0};
+
+    report_card(KEYSTRAP_CARD_ABSENT, UICC_E_CARD_ABSENT, NULL);
+    assert_int_equal(agent_diagnose(world->agent, &root, on_diagnosis, &diagnosis, &request), 0);
+    assert_non_null(request);
+    report(&probe);
+    assert_int_equal(diagnosis.count, 1);
+    assert_string_equal(diagnosis.names,
+                        "reader card application pin service-68 bsf-name bsf-answer clock ");
+    assert_int_equal(diagnosis.bad, 6);
+}
+
+#define CLAIM(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+static int set_up_arena(void **state) {
+    (void)state;
+    return secret_arena_init();
+}
+
+static int tear_down_arena(void **state) {
+    (void)state;
+    secret_arena_done();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CLAIM(ten_requests_cause_one_bootstrap),
+        CLAIM(a_second_request_asks_neither_card_nor_network),
+        CLAIM(force_bootstraps_although_there_is_a_ks),
+        CLAIM(expiry_causes_a_new_bootstrap),
+        CLAIM(the_timer_erases_a_ks_that_nobody_asks_for),
+        CLAIM(the_last_caller_to_leave_cancels_the_bootstrap),
+        CLAIM(a_bootstrap_that_fails_tells_everybody_who_waits),
+        CLAIM(a_bsf_that_asks_for_peace_is_not_asked_again_before),
+        CLAIM(without_a_card_the_answer_comes_at_once_and_names_the_cause),
+        CLAIM(before_the_card_is_known_a_request_waits),
+        CLAIM(a_ks_goes_with_its_card),
+        CLAIM(a_ks_goes_when_another_card_comes),
+        CLAIM(a_ks_stays_while_the_transport_starts_anew_with_the_same_card),
+        CLAIM(a_denied_caller_causes_nothing),
+        CLAIM(a_bad_name_or_identifier_is_refused_by_name),
+        CLAIM(managing_is_for_who_may),
+        CLAIM(a_wrong_reload_changes_nothing),
+        CLAIM(a_reload_of_rules_keeps_ks_and_worker),
+        CLAIM(a_reload_of_the_bsf_starts_anew_and_keeps_who_waits),
+        CLAIM(a_reload_without_a_worker_changes_nothing),
+        CLAIM(who_waits_at_the_end_is_told),
+        CLAIM(a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad),
+    };
+
+    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+}
