@@ -15,7 +15,7 @@
 int demo_main(int argc, char **argv);
 
 /**
- * world_main() - "keystrap-lab world [--subscriber NAME] [--without-keystrapd] [COMMAND...]"
+ * world_main() - "keystrap-lab world [--subscriber NAME] [--without INHABITANT] [COMMAND...]"
  *
  * Return: the exit code of COMMAND (or of a shell); 126 when the world did not come up; 77 without root.
  */
