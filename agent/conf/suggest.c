@@ -4,7 +4,8 @@
  * What a mistyped word was meant to be.
  *
  * An operator who writes "ReqestTimeoutSec" wants to hear the right spelling, not only that the
- * word is unknown. Nearness is the edit distance without regard to case, up to a third of the word.
+ * word is unknown. Nearness is the edit distance without regard to case, up to a third of the word,
+ * or two letters of a short one.
  */
 
 #include <ctype.h>
@@ -44,7 +45,8 @@ static unsigned distance(const char *a, const char *b) {
 }
 
 const char *conf_suggest(const char *word, const char *const *words) {
-    unsigned best = (unsigned)(strlen(word) / 3) + 1;
+    unsigned third = (unsigned)(strlen(word) / 3);
+    unsigned best = (third > 2 ? third : 2) + 1; /* two letters that changed places are two edits */
     const char *found = NULL;
 
     for (; *words; words++) {

@@ -327,7 +327,7 @@ static void near_words_are_suggested_and_far_ones_are_not(_unused_ void **state)
 
     assert_string_equal(conf_suggest("ReqestTimeoutSec", words), "RequestTimeoutSec");
     assert_string_equal(conf_suggest("connecttimeoutsec", words), "ConnectTimeoutSec");
-    assert_null(conf_suggest("Bfs", words));
+    assert_string_equal(conf_suggest("Bfs", words), "Bsf");
     assert_string_equal(conf_suggest("BSF", words), "Bsf");
     assert_null(conf_suggest("Colour", words));
     assert_null(conf_suggest("", words));

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Rules of any octets: loaded or refused with words; and whatever they say, a decision is one of three and a denial
+ * has a text. Rules without a star grant nothing to a name that they do not have.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access.h"
+#include "log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int ask(struct access *access, uid_t uid, const char *naf) {
+    static const uint8_t ua_protocol[UA_PROTOCOL_LENGTH] = {0x01, 0x00, 0x00, 0x00, 0x02};
+    const struct access_caller caller = {.uid = uid, .groups = {uid, 4}, .groups_count = 2};
+    struct failure failure = {0};
+    int r;
+
+    r = access_check_naf(access, &caller, naf, ua_protocol, &failure);
+    if (r != 0 && r != ACCESS_E_DENIED && r != ACCESS_E_QUOTA)
+        abort();
+    if (failure.code != r || (r != 0 && failure.text[0] == '\0'))
+        abort();
+    (void)access_check_manage(access, &caller, NULL);
+    return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const char stranger[] = "a-name.that-no-rule.has.in-full.test";
+    _cleanup_access_ struct access *access = NULL;
+    struct failure failure = {0};
+    int r;
+
+    log_set_max_level(LOG_ERR);
+    r = access_parse("fuzz", (const char *)data, size, &access, &failure);
+    if ((r == 0) != (access != NULL) || failure.code != r || (r != 0 && failure.text[0] == '\0'))
+        abort();
+    if (!access)
+        return 0;
+    (void)ask(access, 1, "naf.example.com");
+    (void)ask(access, 1000, "a.naf.example.com");
+    if (!memchr(data, '*', size) && !memmem(data, size, "full", 4) && ask(access, 1, stranger) == 0)
+        abort();
+    return 0;
+}
