@@ -163,15 +163,11 @@ static int ask(struct keystrap *keystrap, sd_bus_message *question, sd_bus_messa
     r = sd_bus_call(keystrap->bus, question, keystrap->timeout_usec, &error, ret);
     if (r >= 0)
         return 0;
-    if (r == -ENOMEM)
-        return fail(keystrap, r, SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
-    if (r == -ETIMEDOUT && !sd_bus_error_has_name(&error, SD_BUS_ERROR_NO_REPLY))
-        return fail(keystrap, r, SD_BUS_ERROR_TIMEOUT, "The agent did not answer in time.");
-    if (r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
+    if (sd_bus_is_open(keystrap->bus) <= 0)
         return fail(keystrap, -ESRCH, SD_BUS_ERROR_DISCONNECTED,
                     "The system bus closed the connection.");
     if (!sd_bus_error_is_set(&error))
-        return fail(keystrap, -EIO, SD_BUS_ERROR_FAILED, strerror(-r));
+        return fail(keystrap, r == -ENOMEM ? r : -EIO, SD_BUS_ERROR_FAILED, strerror(-r));
     return fail(keystrap, error_map_client(error.name), error.name,
                 error.message ? error.message : error.name);
 }
