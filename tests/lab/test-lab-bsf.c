@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <curl/curl.h>
@@ -182,6 +183,29 @@ static void a_nonce_is_good_for_the_subscriber_who_got_it(void **state) {
     assert_int_equal(second.status, 400);
 }
 
+/* Without a process: its clock would have to be waited for. */
+static void a_nonce_that_is_too_old_is_good_for_nothing(void **state) {
+    struct fixture *f = *state;
+    struct lab_subscriber *subscriber = lab_subscribers_by_name(&f->subscribers, "gateway");
+    struct bsf *bsf = malloc(sizeof(*bsf));
+    struct bsf_challenge *made, taken;
+    char nonce[BSF_NONCE_SIZE];
+
+    assert_non_null(bsf);
+    bsf_init(bsf);
+    assert_int_equal(bsf_challenge_new(bsf, subscriber, &made), 0);
+    (void)snprintf(nonce, sizeof(nonce), "%s", made->nonce);
+    made->issued_sec -= BSF_NONCE_AGE_MAX_SEC - 1;
+    assert_true(bsf_challenge_take(bsf, subscriber, nonce, &taken));
+
+    assert_int_equal(bsf_challenge_new(bsf, subscriber, &made), 0);
+    (void)snprintf(nonce, sizeof(nonce), "%s", made->nonce);
+    made->issued_sec -= BSF_NONCE_AGE_MAX_SEC + 1;
+    assert_false(bsf_challenge_take(bsf, subscriber, nonce, &taken));
+    bsf_done(bsf);
+    free(bsf);
+}
+
 /* So that a flood of first requests costs the BSF nothing but the oldest of them. */
 static void outstanding_challenges_are_bounded(void **state) {
     _cleanup_answer_ struct client_answer first = {0}, second = {0};
@@ -280,11 +304,15 @@ static void a_request_for_another_host_or_path_is_refused(void **state) {
                              .host = "other.example",
                              .target = "/",
                              .authorization = "Digest username=\"a\""};
-    _cleanup_answer_ struct client_answer host = {0}, path = {0}, method = {0};
+    _cleanup_answer_ struct client_answer host = {0}, longer = {0}, path = {0}, method = {0};
 
     client_get(&get, &host);
     assert_int_equal(host.status, 400);
     assert_non_null(strstr(host.body, "Host"));
+    get.host = CLIENT_BSF ".other.example";
+    client_get(&get, &longer);
+    assert_int_equal(longer.status, 400);
+    assert_non_null(strstr(longer.body, "Host"));
     get.host = CLIENT_BSF;
     get.target = "/elsewhere";
     client_get(&get, &path);
@@ -469,6 +497,52 @@ static void name_realm_and_lifetime_are_options(void **state) {
         element_time(second.body, "lifetime") - element_time(second.body, "currenttime"), 77);
 }
 
+/* --- TLS ---------------------------------------------------------------------------------------- */
+
+struct pem {
+    char directory[64];
+    char cert[96], key[96];
+};
+
+/* A certificate of this test alone, self-signed, for the BSF's name. */
+static void make_pem(struct pem *pem) {
+    char command[1024];
+
+    (void)snprintf(pem->directory, sizeof(pem->directory), "/tmp/keystrap-pem-XXXXXX");
+    assert_non_null(mkdtemp(pem->directory));
+    (void)snprintf(pem->cert, sizeof(pem->cert), "%s/cert.pem", pem->directory);
+    (void)snprintf(pem->key, sizeof(pem->key), "%s/key.pem", pem->directory);
+    (void)snprintf(command, sizeof(command),
+                   "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+                   "-subj /CN=" CLIENT_BSF " -addext subjectAltName=DNS:" CLIENT_BSF
+                   " -keyout %s -out %s 2>/dev/null",
+                   pem->key, pem->cert);
+    assert_int_equal(system(command), 0);
+}
+
+static void remove_pem(const struct pem *pem) {
+    assert_int_equal(unlink(pem->cert), 0);
+    assert_int_equal(unlink(pem->key), 0);
+    assert_int_equal(rmdir(pem->directory), 0);
+}
+
+static void ub_over_https_is_ub(void **state) {
+    char btid[BSF_BTID_SIZE];
+    void *own_state = NULL;
+    struct fixture *f;
+    struct pem pem;
+    const char *const args[] = {"--tls-cert", pem.cert, "--tls-key", pem.key, NULL};
+
+    (void)state;
+    make_pem(&pem);
+    set_up_with(&own_state, args);
+    f = own_state;
+    f->ue.trust = pem.cert;
+    ue_bootstrap(&f->ue, btid, sizeof(btid));
+    tear_down(&own_state);
+    remove_pem(&pem);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -478,6 +552,7 @@ int main(void) {
         TEST(every_challenge_is_new_and_counts_the_sequence_number_up),
         TEST(a_nonce_is_good_for_one_request),
         TEST(a_nonce_is_good_for_the_subscriber_who_got_it),
+        TEST(a_nonce_that_is_too_old_is_good_for_nothing),
         TEST(outstanding_challenges_are_bounded),
         TEST(a_wrong_response_is_challenged_once_and_then_refused),
         TEST(the_second_challenge_can_be_answered),
@@ -492,6 +567,7 @@ int main(void) {
         TEST(zn_knows_only_what_was_bootstrapped),
         cmocka_unit_test_setup_teardown(name_realm_and_lifetime_are_options, set_up_other_names,
                                         tear_down),
+        cmocka_unit_test(ub_over_https_is_ub),
     };
     int r;
 
