@@ -10,9 +10,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-pedantic -Wlogical-op -Wduplicated-cond -Wduplicated-branches
                         -Wno-null-dereference)
 else()
-    # libseccomp's macros leave fields out; gcc knows that they are a system header's.
-    add_compile_options(-Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments
-                        -Wno-missing-field-initializers)
+    # GNU C is meant. libseccomp's macros leave fields out; gcc knows that they are a system header's.
+    add_compile_options(-Wno-gnu -Wno-missing-field-initializers)
 endif()
 if(KEYSTRAP_WERROR)
     add_compile_options(-Werror)
