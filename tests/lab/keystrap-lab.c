@@ -22,6 +22,7 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"usim", "a UICC with a USIM, plugged into pcscd through the vpcd reader", usim_main},
     {"bsf", "a BSF with its home network, over HTTP", bsf_main},
     {"naf", "a NAF that asks the BSF for its users' keys, over HTTP", naf_main},
     {"ctl", "send one command to the control socket of another subcommand", ctl_main},

@@ -99,10 +99,8 @@ static void ef_dir_has_the_usims_aid_and_label_and_padding(void **state) {
     insert(scene);
     expect_fid(scene, "00a40004022f0000", "2f00");
     expect(scene, "00b2010400",
-           "61184f10a0000000871002ff49ff018900000100"
-           "50045553494d"
-           "ffffffffffffffffffffffffffffffffffffffffffff"
-           "9000");
+           "61184f10a0000000871002ff49ff01890000010050045553494d"
+           "ffffffffffffffffffffffffffffffffffffffffffff9000");
     assert_memory_equal(say(scene, "00b2020430"), "ffffffffffffffff", 16);
     expect(scene, "00b2050400", "6a83");
 }
@@ -112,23 +110,15 @@ static void the_identity_files_hold_the_subscribers_digits(void **state) {
 
     insert(scene);
     expect_fid(scene, "00a40004022fe200", "2fe2");
-    expect(scene, "00b0000000",
-           "988802010000000010f9"
-           "9000");
+    expect(scene, "00b0000000", "988802010000000010f99000");
     say(scene, SELECT_USIM);
     say(scene, "00a40004026f0700");
-    expect(scene, "00b0000000",
-           "080910101032547698"
-           "9000");
+    expect(scene, "00b0000000", "0809101010325476989000");
     say(scene, "00a40004026fad00");
-    expect(scene, "00b0000000",
-           "00000002"
-           "9000");
+    expect(scene, "00b0000000", "000000029000");
     say(scene, "00a40004026f3800");
     /* Services 19, 33, 68 (GBA) and 85. */
-    expect(scene, "00b0000000",
-           "0000040001000000080010000000"
-           "9000");
+    expect(scene, "00b0000000", "00000400010000000800100000009000");
 }
 
 static void an_imsi_of_even_length_is_marked_even_and_padded(void **state) {
@@ -139,9 +129,7 @@ static void an_imsi_of_even_length_is_marked_even_and_padded(void **state) {
     insert(scene);
     say(scene, SELECT_USIM);
     say(scene, "00a40004026f0700");
-    expect(scene, "00b0000000",
-           "0801101010325476f8"
-           "9000");
+    expect(scene, "00b0000000", "0801101010325476f89000");
 }
 
 static void the_usim_is_selected_by_its_whole_aid_and_by_the_start_of_it(void **state) {
@@ -161,48 +149,15 @@ static void fcp_templates_tell_type_size_and_pin_status(void **state) {
 
     insert(scene);
     expect(scene, "00a40004023f0000",
-           "6223"
-           "82027821"
-           "83023f00"
-           "a503800171"
-           "8a0105"
-           "8b032f0601"
-           "c60c900160"
-           "830101"
-           "830181"
-           "83010a"
-           "9000");
+           "62238202782183023f00a5038001718a01058b032f0601c60c90016083010183018183010a9000");
     scene->options.pin_enabled = true;
     insert(scene);
     assert_non_null(strstr(say(scene, "00a40004023f0000"), "c60c9001e0830101"));
     expect(scene, "00a40004022f0000",
-           "621a"
-           "82054221003004"
-           "83022f00"
-           "8a0105"
-           "8b032f0601"
-           "800200c0"
-           "8801f0"
-           "9000");
+           "621a8205422100300483022f008a01058b032f0601800200c08801f09000");
     say(scene, SELECT_USIM);
-    expect(scene, "00a40004026f0700",
-           "6218"
-           "82024121"
-           "83026f07"
-           "8a0105"
-           "8b036f0602"
-           "80020009"
-           "880138"
-           "9000");
-    expect(scene, "00a40004026fd600",
-           "6217"
-           "82024121"
-           "83026fd6"
-           "8a0105"
-           "8b036f0603"
-           "80020040"
-           "8800"
-           "9000");
+    expect(scene, "00a40004026f0700", "62178202412183026f078a01058b036f0602800200098801389000");
+    expect(scene, "00a40004026fd600", "62168202412183026fd68a01058b036f06038002004088009000");
 }
 
 static void a_fid_means_what_is_near_the_current_directory_and_nothing_else(void **state) {
@@ -234,10 +189,7 @@ static void paths_go_from_the_mf_or_from_here(void **state) {
     expect_fid(scene, "80f2000000", "3f00"); /* the directory went with it */
     expect_fid(scene, "00a40804047f106f0600", "6f06");
     expect_fid(scene, "80f2000000", "7f10");
-    expect(scene,
-           "00a408040"
-           "42fe26f0700",
-           "6a82"); /* a file is no directory */
+    expect(scene, "00a40804042fe26f0700", "6a82"); /* a file is no directory */
     expect(scene, "00a40804037fff6f00", "6700");
     expect_fid(scene, "00a40904026f0600", "6f06");
     expect_fid(scene, "00a4030400", "3f00"); /* parent */
@@ -253,10 +205,7 @@ static void a_select_that_fails_leaves_the_selection_alone(void **state) {
     expect(scene, "00a4040407a000000087100400", "6a82");
     expect(scene, "00a40000026f0700", "6a86");
     expect(scene, "00a40204026f0700", "6a86");
-    expect(scene,
-           "00a400040"
-           "13f00",
-           "6700");
+    expect(scene, "00a40004013f00", "6700");
     expect(scene, "00b0000004", "000000029000");
 }
 
@@ -282,10 +231,7 @@ static void reads_are_bounded_by_the_file_and_le(void **state) {
     say(scene, "00a40004022fe200");
     expect(scene, "00b0000004", "988802019000");
     expect(scene, "00b0000602", "00009000");
-    expect(scene,
-           "00b000090"
-           "1",
-           "f99000");
+    expect(scene, "00b0000901", "f99000");
     expect(scene, "00b0000a01", "6b00");
     expect(scene, "00b000000b", "6c0a");
     expect(scene, "00b2010400", "6981");
@@ -391,9 +337,7 @@ static void kc_follows_when_the_card_offers_gsm_access(void **state) {
     say(scene, SELECT_USIM);
     expect(scene, AKA, KEYS "08eae4be823af9a08b9000");
     say(scene, "00a40004026f3800");
-    expect(scene, "00b0000000",
-           "0000040401000000080010000000"
-           "9000");
+    expect(scene, "00b0000000", "00000404010000000800100000009000");
     expect_fid(scene, "00a40804067fff5f3b4f2000", "4f20");
 }
 
@@ -467,15 +411,9 @@ static void authenticate_wants_the_usim_on_its_own_channel(void **state) {
     say(scene, "0070000001");
     say(scene, "01a4040407a000000087100200");
     expect(scene, AKA, "6985");
-    expect(scene,
-           "0188008122"
-           "10" RAND "10" AUTN "00",
-           KEYS "9000");
+    expect(scene, "018800812210" RAND "10" AUTN "00", KEYS "9000");
     say(scene, "01a4000c023f00");
-    expect(scene,
-           "0188008122"
-           "10" RAND "10" AUTN "00",
-           "6985");
+    expect(scene, "018800812210" RAND "10" AUTN "00", "6985");
 }
 
 static void authenticate_with_a_wrong_body_or_context_is_refused_by_name(void **state) {
@@ -483,33 +421,13 @@ static void authenticate_with_a_wrong_body_or_context_is_refused_by_name(void **
 
     insert(scene);
     say(scene, SELECT_USIM);
-    expect(scene,
-           "00880081"
-           "11"
-           "10" RAND "00",
-           "6700");
+    expect(scene, "008800811110" RAND "00", "6700");
     expect(scene, "0088008100", "6700");
-    expect(scene,
-           "0088008122"
-           "0f" RAND "10" AUTN "00",
-           "6a80");
-    expect(scene,
-           "0088008122"
-           "10" RAND "0f" AUTN "00",
-           "6a80");
-    expect(scene,
-           "00880084"
-           "23dd"
-           "10" RAND "10" AUTN "00",
-           "9864");
-    expect(scene,
-           "0088008022"
-           "10" RAND "10" AUTN "00",
-           "6a86");
-    expect(scene,
-           "0088018122"
-           "10" RAND "10" AUTN "00",
-           "6a86");
+    expect(scene, "00880081220f" RAND "10" AUTN "00", "6a80");
+    expect(scene, "008800812210" RAND "0f" AUTN "00", "6a80");
+    expect(scene, "0088008423dd10" RAND "10" AUTN "00", "9864");
+    expect(scene, "008800802210" RAND "10" AUTN "00", "6a86");
+    expect(scene, "008801812210" RAND "10" AUTN "00", "6a86");
     expect(scene, AKA, KEYS "9000"); /* none of it was a step */
 }
 
@@ -524,10 +442,7 @@ static void an_enabled_pin_guards_files_and_authenticate(void **state) {
     expect(scene, "00b0000000", "6982");
     say(scene, "00a40004026fad00");
     expect(scene, "00b0000000", "000000029000"); /* open to all */
-    expect(scene,
-           "00200001"
-           "0831323334ffffffff",
-           "9000");
+    expect(scene, "002000010831323334ffffffff", "9000");
     expect(scene, AKA, KEYS "9000");
     say(scene, "00a40004026f0700");
     assert_string_equal(say(scene, "00b0000000") + 18, "9000");
@@ -540,33 +455,15 @@ static void the_pin_has_three_tries_that_a_query_does_not_cost(void **state) {
     insert(scene);
     expect(scene, "00200001", "63c3");
     expect(scene, "0020000100", "63c3");
-    expect(scene,
-           "00200001"
-           "0831313131ffffffff",
-           "63c2");
-    expect(scene,
-           "00200001"
-           "0831323334ffffffff",
-           "9000");
+    expect(scene, "002000010831313131ffffffff", "63c2");
+    expect(scene, "002000010831323334ffffffff", "9000");
     expect(scene, "00200001", "63c3");
-    expect(scene,
-           "00200001"
-           "0831313131ffffffff",
-           "63c2");
-    expect(scene,
-           "00200001"
-           "0831313131ffffffff",
-           "63c1");
+    expect(scene, "002000010831313131ffffffff", "63c2");
+    expect(scene, "002000010831313131ffffffff", "63c1");
     card_power(scene->card, false);
     card_power(scene->card, true); /* does not give a try back */
-    expect(scene,
-           "00200001"
-           "0831313131ffffffff",
-           "63c0");
-    expect(scene,
-           "00200001"
-           "0831323334ffffffff",
-           "6983");
+    expect(scene, "002000010831313131ffffffff", "63c0");
+    expect(scene, "002000010831323334ffffffff", "6983");
     expect(scene, "00200001", "63c0");
 }
 
@@ -575,25 +472,13 @@ static void verify_names_what_is_wrong_with_it(void **state) {
 
     scene->options.pin_enabled = true;
     insert(scene);
-    expect(scene,
-           "00200001"
-           "0431323334",
-           "6700");
-    expect(scene,
-           "00200102"
-           "0831323334ffffffff",
-           "6a86");
-    expect(scene,
-           "00200011"
-           "0831323334ffffffff",
-           "6a88");
+    expect(scene, "002000010431323334", "6700");
+    expect(scene, "002001020831323334ffffffff", "6a86");
+    expect(scene, "002000110831323334ffffffff", "6a88");
     expect(scene, "00200001", "63c3");
     scene->options.pin_enabled = false;
     insert(scene);
-    expect(scene,
-           "00200001"
-           "0831323334ffffffff",
-           "6984");
+    expect(scene, "002000010831323334ffffffff", "6984");
 }
 
 static void a_reset_clears_channels_selection_and_pin_and_keeps_the_sqn(void **state) {
@@ -603,8 +488,7 @@ static void a_reset_clears_channels_selection_and_pin_and_keeps_the_sqn(void **s
     insert(scene);
     say(scene, "0070000001");
     say(scene, SELECT_USIM);
-    say(scene, "00200001"
-               "0831323334ffffffff");
+    say(scene, "002000010831323334ffffffff");
     expect(scene, AKA, KEYS "9000");
     card_reset(scene->card);
     assert_false(card_channel_is_open(scene->card, 1));
@@ -613,8 +497,7 @@ static void a_reset_clears_channels_selection_and_pin_and_keeps_the_sqn(void **s
     expect(scene, "00a40004027fff00", "6a82");
     say(scene, SELECT_USIM);
     expect(scene, AKA, "6982");
-    say(scene, "00200001"
-               "0831323334ffffffff");
+    say(scene, "002000010831323334ffffffff");
     assert_memory_equal(say(scene, AKA), "dc0e", 4);
     assert_true(sqn_highest(&card_memory(scene->card)->sqn) == UINT64_C(0xff9bb4d0b607));
 }
@@ -642,19 +525,11 @@ static void in_the_t0_shape_authenticate_is_61_and_its_keys_come_once(void **sta
     scene->options.shape = CARD_SHAPE_T0;
     insert(scene);
     say(scene, SELECT_USIM);
-    expect(scene,
-           "0088008122"
-           "10" RAND "10" AUTN,
-           "612c");
+    expect(scene, "008800812210" RAND "10" AUTN, "612c");
     expect(scene, "00c0000000", "6c2c");
-    expect(scene, "00c0000010",
-           "db08" RES "10b40ba9a3c5"
-           "611c");
+    expect(scene, "00c0000010", "db08" RES "10b40ba9a3c5611c");
     assert_string_equal(say(scene, "00c000001c") + 2 * 0x1c, "9000");
-    expect(scene,
-           "0088008122"
-           "10" RAND "10" AUTN,
-           "6110");
+    expect(scene, "008800812210" RAND "10" AUTN, "6110");
     expect(scene, "80f2000c00", "9000");
     expect(scene, "00c0000010", "6985"); /* another command came between */
 }
@@ -666,14 +541,9 @@ static void in_the_t1_shape_data_comes_at_once_and_without_le_on_request(void **
     assert_string_equal(say(scene, "00a40004022fe200") + 2 * 0x19, "9000");
     expect(scene, "00a40004022fe2", "6119");
     assert_string_equal(say(scene, "00c0000000") + 2 * 0x19, "9000");
-    expect(scene, "00a40004022fe204",
-           "62178202"
-           "6115");
+    expect(scene, "00a40004022fe204", "621782026115");
     say(scene, SELECT_USIM);
-    expect(scene,
-           "0088008122"
-           "10" RAND "10" AUTN,
-           "612c");
+    expect(scene, "008800812210" RAND "10" AUTN, "612c");
     expect(scene, "00c000002c", KEYS "9000");
 }
 
@@ -698,11 +568,7 @@ static void wrong_classes_instructions_and_lengths_each_have_their_status(void *
     expect(scene, "00a400", "6700");
     expect(scene, "00a40004033f00", "6700");
     expect(scene, "00a40004023f000000", "6700");
-    expect(scene,
-           "00a4000400"
-           "0002"
-           "3f00",
-           "6700"); /* extended */
+    expect(scene, "00a400040000023f00", "6700"); /* extended */
     expect(scene, "00c0000000", "6985");
     assert_int_equal(card_transmit(scene->card, octets, sizeof(octets), reply), 2);
 }
