@@ -31,7 +31,8 @@ static size_t page_size(void) {
 static int lock_on_fault(void *data, size_t size) {
     if (mlock2(data, size, MLOCK_ONFAULT) == 0)
         return 0;
-    if (errno == ENOSYS && mlock(data, size) == 0)
+    /* Where the kernel does not know mlock2(), or glibc says so with EINVAL, all pages are taken at once. */
+    if ((errno == ENOSYS || errno == EINVAL) && mlock(data, size) == 0)
         return 0;
 
     /* EAGAIN is a lock that did not fit either; two words for one cause would help nobody. */
