@@ -15,7 +15,7 @@
 #include <openssl/evp.h>
 
 #include "ub.h"
-#include "unit/gba-vectors.h"
+#include "gba-vectors.h"
 
 #define STEPS_MAX   8
 #define FIELDS_MAX  6
@@ -158,6 +158,7 @@ static inline int world_get(void *userdata, const struct http_request *request,
                             struct http_response *ret, struct failure *failure) {
     const struct step *step = &world.steps[world.gets];
     struct http_response response = {.status = step->status};
+    const char *body = step->body ? step->body : "";
     char line[256], rspauth[33];
 
     (void)userdata;
@@ -170,12 +171,12 @@ static inline int world_get(void *userdata, const struct http_request *request,
         return failure_set(failure, step->r, "the script says so");
     }
 
-    response.body = (uint8_t *)strdup(step->body ? step->body : "");
-    response.body_length = step->body ? strlen(step->body) : 0;
+    response.body = (uint8_t *)strdup(body);
+    response.body_length = strlen(body);
     for (size_t i = 0; i < FIELDS_MAX && step->fields[i]; i++)
         add_field(&response, step->fields[i]);
     if (step->proof || step->rspauth) {
-        digest_of(world.authorization[world.gets], VECTOR_RES, "", step->body, rspauth);
+        digest_of(world.authorization[world.gets], VECTOR_RES, "", body, rspauth);
         (void)snprintf(line, sizeof(line), "authentication-info: qop=auth-int, rspauth=\"%s\"",
                        step->rspauth ? step->rspauth : rspauth);
         add_field(&response, line);
