@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "keystrap-limits.h"
 #include "secret.h"
 #include "util.h"
 
@@ -52,4 +53,22 @@ static inline void octets_of(const char *hex, void *ret, size_t size) {
 
     if (hex_decode(hex, ret, size, &length) < 0 || length != size)
         abort();
+}
+
+/* Takes all that is left of the arena, so that the next secret cannot be had. */
+struct arena_filler {
+    struct secret *secrets[1024];
+    size_t count;
+};
+
+static inline void arena_fill(struct arena_filler *filler) {
+    for (size_t length = SECRET_LENGTH_MAX; length > 0; length /= 2)
+        while (filler->count < ELEMENTS(filler->secrets) &&
+               secret_new(length, &filler->secrets[filler->count]) == 0)
+            filler->count++;
+}
+
+static inline void arena_relieve(struct arena_filler *filler) {
+    while (filler->count > 0)
+        secret_free(filler->secrets[--filler->count]);
 }

@@ -183,6 +183,7 @@ static void test_malformed_lists_are_refused(void **state _unused_) {
         "Digest realm=\"r\\\"",
         "Digest realm=\"r\" " NONCE_PARAMETER ", algorithm=AKAv1-MD5, qop=auth",
         "Digest Basic realm=\"r\"",
+        "Negotiate " USUAL,
         "Digest realm=\"r\"x",
         "Digest realm=\"r\nx\", " NONCE_PARAMETER ", algorithm=AKAv1-MD5, qop=auth",
         "Digest realm=\"r\\\rx\", " NONCE_PARAMETER ", algorithm=AKAv1-MD5, qop=auth",

@@ -231,6 +231,30 @@ static void test_proof_with_qop_auth(void **state _unused_) {
                      UB_E_RSPAUTH_WRONG);
 }
 
+static void test_a_full_arena_is_reported(void **state _unused_) {
+    static const struct challenge challenge;
+    struct arena_filler filler = {0};
+    char response[33], *value = NULL;
+
+    arena_fill(&filler);
+    assert_int_equal(digest_response(&usual, NULL, response), -ENOMEM);
+    assert_int_equal(digest_authorization(&usual, &challenge, NULL, NULL, &value), -ENOMEM);
+    assert_int_equal(digest_check_rspauth(INFO, &usual, NULL, NULL, 0, NULL), -ENOMEM);
+    assert_null(value);
+    arena_relieve(&filler);
+}
+
+/* A field beyond the limit is wrong even where its end, which nobody reads, would be right. */
+static void test_proofs_beyond_the_limit_are_not_read(void **state _unused_) {
+    static char value[HTTP_HEADER_MAX + 2];
+
+    memset(value, ' ', sizeof(value) - 1);
+    memcpy(value, INFO, strlen(INFO));
+    assert_int_equal(check(value, &usual, VECTOR_BODY), UB_E_RSPAUTH_WRONG);
+    value[HTTP_HEADER_MAX] = 0;
+    assert_int_equal(check(value, &usual, VECTOR_BODY), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
 
 int main(void) {
@@ -247,6 +271,8 @@ int main(void) {
         TEST(test_wrong_proofs_are_not_believed),
         TEST(test_missing_proofs_are_told_from_wrong_ones),
         TEST(test_proof_with_qop_auth),
+        TEST(test_proofs_beyond_the_limit_are_not_read),
+        TEST(test_a_full_arena_is_reported),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

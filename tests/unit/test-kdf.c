@@ -188,6 +188,22 @@ static void test_empty_parameters_count(void **state _unused_) {
     assert_secret(without, "4559b29fb48dd968c648ef1204427ed1a1509edbb8dd147472f2e84ed2218365");
 }
 
+static void test_a_full_arena_is_reported(void **state _unused_) {
+    static const uint8_t ua_protocol[UA_PROTOCOL_LENGTH] = {1, 0, 0, 0, 2};
+    static const uint8_t rand[AKA_RAND_LENGTH];
+    _cleanup_secret_ struct secret *ks = secret_of(VECTOR_KS);
+    _cleanup_secret_ struct secret *ck = secret_of(VECTOR_CK), *ik = secret_of(VECTOR_IK);
+    struct arena_filler filler = {0};
+    struct secret *key = NULL;
+
+    arena_fill(&filler);
+    assert_int_equal(gba_derive_naf_key(ks, rand, "impi", "naf", ua_protocol, &key), -ENOMEM);
+    assert_int_equal(gba_kdf(ks, 1, NULL, 0, &key), -ENOMEM);
+    assert_int_equal(gba_ks(ck, ik, &key), -ENOMEM);
+    assert_null(key);
+    arena_relieve(&filler);
+}
+
 static void *derive_many(void *userdata) {
     static const uint8_t ua_protocol[UA_PROTOCOL_LENGTH] = {1, 0, 0, 0, 2};
     const struct secret *ks = userdata;
@@ -234,6 +250,7 @@ int main(void) {
         TEST(test_lengths_above_255_octets_use_both_octets),
         TEST(test_lengths_beyond_the_limits_are_refused),
         TEST(test_empty_parameters_count),
+        TEST(test_a_full_arena_is_reported),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
