@@ -100,7 +100,7 @@ static struct ub_result succeed(const struct step *steps, const struct card_step
 
 static void test_first_request_is_that_of_the_specification(void **state _unused_) {
     static const struct step steps[] = {CHALLENGED, ACCEPTED};
-    _cleanup_ub_result_ struct ub_result result = succeed(steps, NULL);
+    _cleanup_ub_result_ _unused_ struct ub_result result = succeed(steps, NULL);
 
     assert_string_equal(world.url, "http://" VECTOR_BSF "/");
     assert_string_equal(world.authorization[0],
@@ -117,7 +117,7 @@ static void test_answer_is_that_of_the_specification(void **state _unused_) {
     char cnonces[2][64], response[33], expected[2048];
 
     for (size_t i = 0; i < 2; i++) {
-        _cleanup_ub_result_ struct ub_result result = succeed(steps, NULL);
+        _cleanup_ub_result_ _unused_ struct ub_result result = succeed(steps, NULL);
 
         parameter_of(world.authorization[1], "cnonce", cnonces[i], sizeof(cnonces[i]));
         assert_true(strlen(cnonces[i]) >= 16);
@@ -168,7 +168,7 @@ static void test_parameters_go_where_they_belong(void **state _unused_) {
     parameters.trust_anchors = "/etc/ca.pem";
     parameters.extra_headers = extra;
     world_begin(steps, NULL);
-    _cleanup_ub_result_ struct ub_result result = succeed_with(&parameters);
+    _cleanup_ub_result_ _unused_ struct ub_result result = succeed_with(&parameters);
 
     assert_string_equal(world.url, "https://" VECTOR_BSF ":8443/gba/bsf?x=1");
     assert_string_equal(world.connect_to, "192.0.2.1:8443");
@@ -188,7 +188,7 @@ static void test_challenge_decides_realm_and_qop(void **state _unused_) {
                     "\", algorithm=AKAv1-MD5, qop=\"auth\""}},
         ACCEPTED,
     };
-    _cleanup_ub_result_ struct ub_result result = succeed(steps, NULL);
+    _cleanup_ub_result_ _unused_ struct ub_result result = succeed(steps, NULL);
     char response[33];
 
     assert_non_null(strstr(world.authorization[1], "realm=\"bsf.home1.net\""));
@@ -245,7 +245,7 @@ static void test_addresses_may_stand_for_the_name(void **state _unused_) {
 
         parameters.bsf = hosts[i];
         world_begin(steps, NULL);
-        _cleanup_ub_result_ struct ub_result result = succeed_with(&parameters);
+        _cleanup_ub_result_ _unused_ struct ub_result result = succeed_with(&parameters);
         assert_non_null(strstr(world.url, hosts[i]));
     }
 }
@@ -531,7 +531,7 @@ static void test_only_the_media_type_is_compared(void **state _unused_) {
     for (size_t i = 0; i < ELEMENTS(good); i++) {
         const struct step steps[] = {
             CHALLENGED, {.status = 200, .fields = {good[i]}, .body = VECTOR_BODY, .proof = true}};
-        _cleanup_ub_result_ struct ub_result result = succeed(steps, NULL);
+        _cleanup_ub_result_ _unused_ struct ub_result result = succeed(steps, NULL);
     }
     for (size_t i = 0; i < ELEMENTS(wrong); i++) {
         const struct step steps[] = {
@@ -563,7 +563,7 @@ static void test_absence_of_a_proof_may_be_allowed_but_never_a_wrong_one(void **
     world_begin(twice, NULL);
     assert_fails_with(&lenient, UB_E_RSPAUTH_WRONG);
     world_begin(missing, NULL);
-    _cleanup_ub_result_ struct ub_result result = succeed_with(&lenient);
+    _cleanup_ub_result_ _unused_ struct ub_result result = succeed_with(&lenient);
 }
 
 /* With a right proof of it, rubbish is still rubbish. */
