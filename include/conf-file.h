@@ -47,8 +47,8 @@ int conf_text_parse(const char *file, const char *text, size_t length, conf_line
 /**
  * conf_file_parse() - as conf_text_parse(), for the regular file at @path; symbolic links are followed
  *
- * Return: as conf_text_parse(); 0 for a file that does not exist; -EPERM for CONF_TRUST_REFUSE; -EFBIG beyond CONF_FILE_MAX;
- * -EINVAL for what is no regular file; another errno of open(2) and read(2). @failure says which file.
+ * Return: as conf_text_parse(); 0 for a file that does not exist; -EPERM for CONF_TRUST_REFUSE; -EFBIG beyond
+ * CONF_FILE_MAX; -EINVAL for what is no regular file; another errno of open(2) and read(2). @failure says which file.
  */
 int conf_file_parse(const char *path, enum conf_trust trust, conf_line_fn fn, void *userdata,
                     struct failure *failure);

@@ -3,8 +3,8 @@
 /*
  * The decision.
  *
- * Asked for every key that is handed out, twenty thousand times a second when clients try: it compares
- * numbers and octets, allocates nothing and asks the kernel for nothing but the time. Words are found only for a refusal.
+ * Asked for every key that is handed out, twenty thousand times a second when clients try: it compares numbers
+ * and octets, allocates nothing and asks the kernel for nothing but the time. Words are found only for a refusal.
  */
 
 #include <string.h>
