@@ -113,7 +113,7 @@ static int bring_up_self_test(struct keystrapd *keystrapd, struct failure *failu
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
     struct keystrapd *keystrapd = userdata;
-    struct failure failure = {};
+    struct failure failure = {0};
     struct timespec now;
     int r;
 
@@ -177,7 +177,7 @@ static const struct {
 
 static int keystrapd_bring_up(struct keystrapd *keystrapd) {
     for (size_t i = 0; i < ELEMENTS(steps); i++) {
-        struct failure failure = {};
+        struct failure failure = {0};
         int r = steps[i].bring_up(keystrapd, &failure);
 
         if (r == 0)
@@ -202,7 +202,7 @@ static void keystrapd_tear_down(struct keystrapd *keystrapd) {
 static int keystrapd_check_config(const struct keystrapd *keystrapd) {
     _cleanup_conf_ struct conf *conf = NULL;
     struct access *access = NULL;
-    struct failure failure = {};
+    struct failure failure = {0};
     char rules[4096];
     int r;
 
