@@ -116,6 +116,24 @@ static void unknown_codes_are_internal(void **state) {
     assert_string_equal(error_map_name(-ENOMEM), "org.freedesktop.DBus.Error.NoMemory");
 }
 
+static void the_manual_lists_every_error_of_ours(void **state) {
+    _cleanup_fclose_ FILE *f = fopen(DOCS_SOURCE_DIR "/man/org.keystrap.Agent1.5", "re");
+    const struct error_map_entry *entry;
+    static char page[65536];
+    char item[64];
+
+    (void)state;
+    assert_non_null(f);
+    assert_true(fread(page, 1, sizeof(page) - 1, f) > 0);
+    for (size_t i = 0; (entry = error_map_at(i)); i++) {
+        if (strncmp(entry->name, ERROR_PREFIX, strlen(ERROR_PREFIX)) != 0)
+            continue;
+        (void)snprintf(item, sizeof(item), "\n.It %s\n", entry->name + strlen(ERROR_PREFIX));
+        if (!strstr(page, item))
+            fail_msg("org.keystrap.Agent1(5) does not list %s", entry->name);
+    }
+}
+
 static void clients_get_what_the_header_of_the_library_promises(void **state) {
     static const struct {
         int code, client;
@@ -179,6 +197,7 @@ int main(void) {
         cmocka_unit_test(no_two_outcomes_share_a_name),
         cmocka_unit_test(names_are_valid_on_the_bus),
         cmocka_unit_test(unknown_codes_are_internal),
+        cmocka_unit_test(the_manual_lists_every_error_of_ours),
         cmocka_unit_test(clients_get_what_the_header_of_the_library_promises),
         cmocka_unit_test(text_that_the_bus_would_refuse_is_mended),
         cmocka_unit_test(cut_text_ends_with_a_whole_character),
