@@ -40,6 +40,9 @@ struct http_response {
     size_t body_length;
 };
 
+/**
+ * http_response_done() - release what is in it; a zeroed response is allowed
+ */
 void http_response_done(struct http_response *response);
 
 #define _cleanup_http_response_ __attribute__((cleanup(http_response_done)))

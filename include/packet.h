@@ -65,6 +65,9 @@ int packet_append_text(struct packet *packet, uint8_t tag, const char *text);
  */
 int packet_check(const struct packet *packet);
 
+/**
+ * packet_type(), packet_serial() - from the header of a checked packet
+ */
 uint8_t packet_type(const struct packet *packet);
 uint32_t packet_serial(const struct packet *packet);
 

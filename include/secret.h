@@ -63,6 +63,10 @@ int secret_new_copy(const void *data, size_t length, struct secret **ret);
  */
 struct secret *secret_free(struct secret *secret);
 
+/**
+ * secret_data(), secret_data_mutable(), secret_length() - the octets, which stay where they are until secret_free(),
+ * and how many they are
+ */
 const uint8_t *secret_data(const struct secret *secret);
 uint8_t *secret_data_mutable(struct secret *secret);
 size_t secret_length(const struct secret *secret);

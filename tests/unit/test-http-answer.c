@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "../../agent/http/http-protocol.h"
+#include "http-protocol.h"
 #include "http.h"
 #include "packet.h"
 #include "util.h"
