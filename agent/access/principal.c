@@ -33,7 +33,7 @@ static int refuse(const struct conf_line *line, const char *word, const char *wr
 /* @array with room for one more element of @size, of at most @max. The old pointer is gone on success. */
 static int grow(void *array, size_t count, size_t size, size_t max, const struct conf_line *line,
                 void **ret, struct failure *failure) {
-    void *longer;
+    void *longer = NULL;
 
     if (count >= max)
         return failure_set(failure, -EINVAL, "%s:%u: %s=: more than %zu in one principal",
@@ -104,7 +104,7 @@ static int warn_unknown(const struct conf_line *line, const char *word, const ch
 static int add_user(struct principal *principal, const char *word, const struct conf_line *line,
                     struct failure *failure) {
     struct principal_user user = {0};
-    void *longer;
+    void *longer = NULL;
     int r;
 
     principal->named = true;
@@ -127,7 +127,7 @@ static int add_user(struct principal *principal, const char *word, const struct 
 
 static int add_group(struct principal *principal, const char *word, const struct conf_line *line,
                      struct failure *failure) {
-    void *longer;
+    void *longer = NULL;
     gid_t gid;
     int r;
 
@@ -150,7 +150,7 @@ static int add_naf(struct principal *principal, const char *word, const struct c
                    struct failure *failure) {
     struct naf_pattern pattern = {0};
     const char *wrong;
-    void *longer;
+    void *longer = NULL;
     int r;
 
     r = grow(principal->nafs, principal->nafs_count, sizeof(*principal->nafs), ACCESS_PATTERNS_MAX,
@@ -170,7 +170,7 @@ static int add_naf(struct principal *principal, const char *word, const struct c
 static int add_ua(struct principal *principal, const char *word, const struct conf_line *line,
                   struct failure *failure) {
     const char *wrong;
-    void *longer;
+    void *longer = NULL;
     int r;
 
     r = grow(principal->uas, principal->uas_count, sizeof(*principal->uas), ACCESS_PATTERNS_MAX,

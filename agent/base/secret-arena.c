@@ -97,7 +97,7 @@ static int init_openssl_heap(void) {
 
 int secret_arena_init(void) {
     uint64_t canary;
-    uint8_t *base;
+    uint8_t *base = NULL;
     int r;
 
     if (secret_arena.base)

@@ -198,7 +198,7 @@ int conf_file_parse(const char *path, enum conf_trust trust, conf_line_fn fn, vo
                     struct failure *failure) {
     _cleanup_free_ char *data = NULL;
     _cleanup_close_ int fd = -1;
-    size_t length;
+    size_t length = 0;
     struct stat st;
     int r;
 

@@ -236,7 +236,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 }
 
 struct agent *agent_free(struct agent *agent) {
-    struct failure failure = {};
+    struct failure failure = {0};
 
     if (!agent)
         return NULL;
@@ -269,7 +269,7 @@ int agent_start(struct agent *agent, struct failure *failure) {
 /* Whether two configurations differ in what the worker uses: everything but [Agent]. */
 static bool agent_conf_same_card(const struct conf *a, const struct conf *b) {
     const struct conf *confs[] = {a, b};
-    char *texts[2] = {};
+    char *texts[2] = {0};
     bool same;
 
     for (size_t i = 0; i < ELEMENTS(confs); i++) {

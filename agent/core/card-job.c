@@ -222,7 +222,7 @@ static struct ub_parameters card_job_parameters(const struct card_job *job) {
 
 int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *ret_retry_after_usec,
                        struct failure *failure) {
-    _cleanup_ub_result_ struct ub_result result = {};
+    _cleanup_ub_result_ struct ub_result result = {0};
     struct ub_parameters parameters;
     int r;
 
@@ -249,7 +249,7 @@ int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *re
 
 int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *failure) {
     struct ub_parameters parameters;
-    struct failure card_failure = {};
+    struct failure card_failure = {0};
     int r;
 
     r = card_job_read(job, &card_failure);

@@ -144,7 +144,7 @@ void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failu
                             int64_t bsf_date) {
     struct agent_request_list answered;
     struct agent_request *request;
-    struct diagnosis diagnosis = {};
+    struct diagnosis diagnosis = {0};
 
     agent_request_list_take(&agent->diagnosing, &answered);
     if (probe_r != UB_E_CANCELLED) {
@@ -178,7 +178,7 @@ static int agent_want_probe(struct agent *agent) {
 int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
                    void *userdata, struct agent_request **ret) {
     struct agent_request *request;
-    struct failure failure = {};
+    struct failure failure = {0};
     int r;
 
     *ret = NULL;

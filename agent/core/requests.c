@@ -105,7 +105,7 @@ static void agent_refuse(int r, const struct failure *failure, agent_key_fn done
 
 static void agent_request_finish(struct agent_request *request, int r,
                                  const struct failure *failure) {
-    struct failure own = {};
+    struct failure own = {0};
 
     if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY)
         r = agent_answer_key(request->agent, request->naf_fqdn, request->ua_protocol, true,
@@ -171,7 +171,7 @@ static int agent_enqueue(struct agent *agent, struct agent_request *request,
 static int agent_wait(struct agent *agent, const struct agent_request *template,
                       struct agent_request **ret) {
     struct agent_request *request;
-    struct failure failure = {};
+    struct failure failure = {0};
     int r;
 
     request = malloc(sizeof(*request));
@@ -206,7 +206,7 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
         .done = done,
         .userdata = userdata,
     };
-    struct failure failure = {};
+    struct failure failure = {0};
     int r;
 
     *ret = NULL;
@@ -243,7 +243,7 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
         .done = done,
         .userdata = userdata,
     };
-    struct failure failure = {};
+    struct failure failure = {0};
     int r;
 
     *ret = NULL;

@@ -4,7 +4,7 @@ add_compile_options(
     -Wall -Wextra -Wpedantic -Wformat=2 -Wshadow -Wpointer-arith -Wcast-qual -Wcast-align
     -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wredundant-decls -Wwrite-strings
     -Wundef -Wvla -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference
-    -fno-common -fstack-protector-strong -fvisibility=hidden)
+    -fno-common -fno-strict-aliasing -fstack-protector-strong -fvisibility=hidden)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     # -Wpedantic has no finer switch for statement expressions in gcc.
     add_compile_options(-Wno-pedantic -Wlogical-op -Wduplicated-cond -Wduplicated-branches

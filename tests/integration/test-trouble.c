@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Trouble: card, reader, pcscd, transport and BSF fail in the middle of things. Each time there is an error with a
+ * name, in time, and afterwards a working key without a restart of keystrapd.
+ */
+
+#include "gateway.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+static void expect_error(struct gateway *gateway, int status, const char *words) {
+    char key[128];
+
+    assert_int_equal(gateway_ask(gateway, WORLD_USER_METER, "naf.example.com", key, 128), status);
+    assert_true(gateway_said(gateway, words));
+}
+
+static void expect_recovery(struct gateway *gateway) {
+    assert_int_equal(world_ctl(gateway->bsf, "clear", NULL, 0), 0);
+    assert_int_equal(world_ctl(gateway->usim, "clear", NULL, 0), 0);
+    assert_int_equal(gateway_naf_get(gateway, WORLD_USER_METER), 0);
+    assert_true(gateway->keystrapd->running);
+}
+
+/* The process id of the child of keystrapd that runs @program, 0 where there is none. */
+static pid_t find_program(const char *program) {
+    struct dirent *entry;
+    pid_t found = 0;
+    DIR *proc;
+
+    proc = opendir("/proc");
+    assert_non_null(proc);
+    while ((entry = readdir(proc))) {
+        char path[300], name[64] = "";
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+        f = fopen(path, "re");
+        if (!f)
+            continue;
+        if (fgets(name, sizeof(name), f) && strncmp(name, program, strlen(program)) == 0)
+            found = (pid_t)atoi(entry->d_name);
+        (void)fclose(f);
+    }
+    (void)closedir(proc);
+    return found;
+}
+
+static void no_card_is_a_state_and_a_card_that_comes_is_used(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(world_ctl(gateway.usim, "remove", NULL, 0), 0);
+    assert_true(gateway_wait_state(&gateway, "no-card"));
+    expect_error(&gateway, 69, "no card in the reader");
+    assert_int_equal(world_ctl(gateway.usim, "insert", NULL, 0), 0);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+}
+
+static void a_card_pulled_after_the_bootstrap_takes_its_ks_along(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(world_ctl(gateway.usim, "remove", NULL, 0), 0);
+    assert_true(gateway_wait_state(&gateway, "no-card"));
+    assert_int_equal(world_ctl(gateway.usim, "insert", NULL, 0), 0);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 2);
+}
+
+static void a_card_pulled_in_the_middle_is_a_named_error(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    assert_int_equal(world_ctl(gateway.usim, "fault drop-at 1", NULL, 0), 0);
+    expect_error(&gateway, 69, "card");
+    assert_int_equal(world_ctl(gateway.usim, "insert", NULL, 0), 0);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+}
+
+static void a_silent_card_is_a_named_error_in_time(void **state) {
+    struct gateway gateway;
+    uint64_t begin;
+
+    gateway_start(&gateway, *state, NULL, "[UICC]\nApduTimeoutSec=1");
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    assert_int_equal(world_ctl(gateway.usim, "fault silent-at 1 4", NULL, 0), 0);
+    begin = world_elapsed_msec(gateway.world);
+    expect_error(&gateway, 69, "no answer within 1000 ms");
+    assert_true(world_elapsed_msec(gateway.world) - begin < 4000);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+}
+
+static void a_transport_that_is_killed_takes_no_key_along(void **state) {
+    struct gateway gateway;
+    char key[128];
+    pid_t pid;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    pid = find_program("uicc-pcsc");
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, 128), 0);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+    assert_true(find_program("uicc-pcsc") != pid);
+}
+
+static void pcscd_may_go_and_come(void **state) {
+    struct world_process *pcscd;
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    pcscd = world_find(gateway.world, "pcscd");
+    assert_non_null(pcscd);
+    assert_int_equal(world_signal(pcscd, SIGKILL), 0);
+    assert_int_equal(world_wait(pcscd, WORLD_WAIT_MSEC), 0);
+    assert_true(gateway_wait_state(&gateway, "no-service"));
+    expect_error(&gateway, 69, "pcsc");
+    assert_non_null(world_start_pcscd(gateway.world));
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+}
+
+static void a_network_that_the_card_does_not_trust_is_not_answered(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(world_ctl(gateway.bsf, "fault wrong-mac x1", NULL, 0), 0);
+    expect_error(&gateway, 76, "NetworkAuth");
+    assert_int_equal(gateway_count(gateway.bsf, "requests"), 1);
+    expect_recovery(&gateway);
+}
+
+static void a_pin_is_named_and_never_tried(void **state) {
+    static const char *const arguments[] = {"--pin", NULL};
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, arguments, NULL);
+    assert_true(gateway_wait_state(&gateway, "card-unusable"));
+    expect_error(&gateway, 69, "PIN");
+    assert_int_equal(gateway_count(gateway.usim, "verifies"), 0);
+}
+
+static void what_a_bsf_does_wrong_has_a_name(void **state) {
+    static const struct {
+        const char *fault;
+        const char *error; /* of org.keystrap.Agent1.Error. */
+    } cases[] = {
+        {"fault status 403", "Refused"},         {"fault status 404", "BsfUnknown"},
+        {"fault status 503", "BsfBusy"},         {"fault garbage", "Http"},
+        {"fault body-garbage", "Info"},          {"fault no-rspauth", "RspauthMissing"},
+        {"fault wrong-rspauth", "RspauthWrong"}, {"fault no-challenge", "Challenge"},
+        {"fault redirect", "Refused"},           {"fault big-body", "TooLarge"},
+        {"fault lifetime -5", "Lifetime"},
+    };
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char key[128], state_now[32];
+
+        fprintf(stderr, "%s\n", cases[i].fault);
+        assert_int_equal(world_ctl(gateway.bsf, cases[i].fault, NULL, 0), 0);
+        assert_int_not_equal(
+            gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, sizeof(key)), 0);
+        assert_true(gateway_said(&gateway, cases[i].error));
+        gateway_property(&gateway, "State", state_now, sizeof(state_now));
+        assert_string_equal(state_now, "card-ready");
+        assert_int_equal(world_ctl(gateway.bsf, "clear", NULL, 0), 0);
+    }
+    expect_recovery(&gateway);
+}
+
+static void a_bsf_that_hangs_is_left_at_the_deadline(void **state) {
+    struct gateway gateway;
+    uint64_t begin;
+
+    gateway_start(&gateway, *state, NULL, "RequestTimeoutSec=1");
+    assert_int_equal(world_ctl(gateway.bsf, "fault hang", NULL, 0), 0);
+    begin = world_elapsed_msec(gateway.world);
+    expect_error(&gateway, 69, "Timeout");
+    assert_true(world_elapsed_msec(gateway.world) - begin < 5000);
+    expect_recovery(&gateway);
+}
+
+static void a_bsf_that_is_not_there_is_named(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, "ConnectTo=127.0.0.1:1");
+    expect_error(&gateway, 69, "127.0.0.1");
+}
+
+static void an_http_program_that_is_killed_is_replaced(void **state) {
+    struct gateway gateway;
+    pid_t pid;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    pid = find_program("keystrap-http");
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+}
+
+static void the_last_caller_to_go_ends_the_bootstrap(void **state) {
+    static const char *const argv[] = {"keystrapctl", "naf-key", "naf.example.com", NULL};
+    struct world_process *asking;
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    assert_int_equal(world_ctl(gateway.bsf, "fault hang", NULL, 0), 0);
+    asking = world_start_as(gateway.world, WORLD_USER_METER, argv);
+    assert_non_null(asking);
+    assert_true(gateway_wait_state(&gateway, "bootstrapping"));
+    assert_int_equal(world_signal(asking, SIGKILL), 0);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    expect_recovery(&gateway);
+}
+
+static void a_bus_that_restarts_finds_the_service_again(void **state) {
+    struct world_process *bus;
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    bus = world_find(gateway.world, "dbus-daemon");
+    assert_non_null(bus);
+    assert_int_equal(world_stop(bus), 0);
+    assert_non_null(world_start_bus(gateway.world));
+    for (uint64_t end = world_elapsed_msec(gateway.world) + WORLD_WAIT_MSEC;
+         gateway_naf_get(&gateway, WORLD_USER_METER) != 0;)
+        assert_true(world_elapsed_msec(gateway.world) < end);
+    assert_true(gateway.keystrapd->running);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_card_is_a_state_and_a_card_that_comes_is_used),
+        cmocka_unit_test(a_card_pulled_after_the_bootstrap_takes_its_ks_along),
+        cmocka_unit_test(a_card_pulled_in_the_middle_is_a_named_error),
+        cmocka_unit_test(a_silent_card_is_a_named_error_in_time),
+        cmocka_unit_test(a_transport_that_is_killed_takes_no_key_along),
+        cmocka_unit_test(pcscd_may_go_and_come),
+        cmocka_unit_test(a_network_that_the_card_does_not_trust_is_not_answered),
+        cmocka_unit_test(a_pin_is_named_and_never_tried),
+        cmocka_unit_test(what_a_bsf_does_wrong_has_a_name),
+        cmocka_unit_test(a_bsf_that_hangs_is_left_at_the_deadline),
+        cmocka_unit_test(a_bsf_that_is_not_there_is_named),
+        cmocka_unit_test(an_http_program_that_is_killed_is_replaced),
+        cmocka_unit_test(the_last_caller_to_go_ends_the_bootstrap),
+        cmocka_unit_test(a_bus_that_restarts_finds_the_service_again),
+    };
+
+    return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));
+}
