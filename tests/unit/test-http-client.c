@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -669,6 +670,8 @@ static void tls_server_start(struct tls_server *server) {
     assert_int_equal(pipe(fds), 0);
     server->pid = fork();
     if (server->pid == 0) {
+        /* A test that fails on the way leaves no server behind. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(fds[1], STDOUT_FILENO);
         (void)close(fds[0]);
         (void)execlp("openssl", "openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert",
