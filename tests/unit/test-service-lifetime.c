@@ -119,7 +119,6 @@ static void a_name_taken_meanwhile_is_asked_for_again(void **state) {
 
 static void changes_without_a_bus_are_there_when_it_returns(void **state) {
     struct service_world *w = *state;
-    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_answer_ struct answer answer = {0};
     const char *value;
     sd_bus *client;
