@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The lab's Milenage against osmo-auc-gen of libosmocore-utils, which shares no code with it: the published sets, so
- * that they are known to be the published ones, and inputs that nobody has chosen.
+ * The lab's Milenage against osmo-auc-gen of libosmocore-utils, which shares no code with it: the
+ * published sets, so that they are known to be the published ones, and inputs that nobody has
+ * chosen.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,8 +35,8 @@ struct input {
 };
 
 /*
- * What the other program prints for INPUT with OPTION and VALUE (its SQN, or an AUTS); its exit code is 0. All values
- * are digits, so the shell has nothing to misunderstand.
+ * What the other program prints for INPUT with OPTION and VALUE (its SQN, or an AUTS); its exit
+ * code is 0. All values are digits, so the shell has nothing to misunderstand.
  */
 static void ask_osmo(const struct input *input, const char *op_option, const char *op,
                      const char *option, const char *value, char ret_output[OUTPUT_MAX]) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The card's answer to reset (ISO 7816-3 clause 8.2, TS 102 221 clause 6.3): the protocol that its shape belongs to, the
- * classes of supply voltage that TS 102 221 wants (TAi after T=15), and what it can do, as historical octets.
+ * The card's answer to reset (ISO 7816-3 clause 8.2, TS 102 221 clause 6.3): the protocol that its
+ * shape belongs to, the classes of supply voltage that TS 102 221 wants (TAi after T=15), and what
+ * it can do, as historical octets.
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * AUTHENTICATE (TS 31.102 clause 7.1): a table of contexts, each an application and a P2 with the function that runs it.
+ * AUTHENTICATE (TS 31.102 clause 7.1): a table of contexts, each an application and a P2 with the
+ * function that runs it.
  */
 #include <string.h>
 
@@ -53,7 +54,10 @@ static uint16_t answer_auts(struct card *card, const uint8_t *rand, struct card_
     return SW_OK;
 }
 
-/* The MAC is checked before the SQN: a stranger's AUTN must never bring an AUTS (TS 33.102 clause 6.3.3). */
+/*
+ * The MAC is checked before the SQN: a stranger's AUTN must never bring an AUTS (TS 33.102 clause
+ * 6.3.3).
+ */
 static uint16_t run_aka(struct card *card, const struct card_command *command,
                         struct card_answer *answer) {
     const uint8_t *rand = command->data + 1, *autn = rand + MILENAGE_RAND + 1;
@@ -73,7 +77,10 @@ static uint16_t run_aka(struct card *card, const struct card_command *command,
     return answer_keys(card, rand, answer);
 }
 
-/* EF_UST promises GBA, but this application does not know the context: cards like that are in the field. */
+/*
+ * EF_UST promises GBA, but this application does not know the context: cards like that are in the
+ * field.
+ */
 static uint16_t run_unaware(struct card *card, const struct card_command *command,
                             struct card_answer *answer) {
     (void)card, (void)command, (void)answer;

@@ -65,7 +65,10 @@ const struct card_application *card_application_of(const struct card_file *file)
     return NULL;
 }
 
-/* A reference to a record of EF_ARR: the MF's for what is in the MF, the application's for the rest. */
+/*
+ * A reference to a record of EF_ARR: the MF's for what is in the MF, the application's for the
+ * rest.
+ */
 static void put_security(const struct card_file *file, struct card_answer *answer) {
     bool in_mf = file->fid == CARD_FID_MF || file->parent == CARD_FID_MF;
     const uint8_t reference[] = {in_mf ? 0x2f : 0x6f, 0x06, (uint8_t)file->rule};

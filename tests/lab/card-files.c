@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What files the card has (TS 102 221 clause 13, TS 31.102 clause 4): one table, from which selection, access and
- * content follow. An application to come is one line in card_applications, its files here and its contexts in
- * card-auth.c.
+ * What files the card has (TS 102 221 clause 13, TS 31.102 clause 4): one table, from which
+ * selection, access and content follow. An application to come is one line in card_applications,
+ * its files here and its contexts in card-auth.c.
  */
 #include <string.h>
 
@@ -47,7 +47,10 @@ static void fill_iccid(const struct card_options *options, uint8_t *content, siz
     put_digits(options->subscriber->iccid, content, size);
 }
 
-/* TS 31.102 clause 4.2.2: the length, then a nibble for parity and identity type 1, then the digits. */
+/*
+ * TS 31.102 clause 4.2.2: the length, then a nibble for parity and identity type 1, then the
+ * digits.
+ */
 static void fill_imsi(const struct card_options *options, uint8_t *content, size_t size) {
     const char *imsi = options->subscriber->imsi;
     size_t digits = strlen(imsi);
@@ -99,7 +102,10 @@ static void fill_dir(const struct card_options *options, uint8_t *content, size_
     }
 }
 
-/* Records of 24 octets in the order of enum card_rule: 80 01 AM, then who: 90 00 all, A4.. 01 PIN1, A4.. 0A ADM. */
+/*
+ * Records of 24 octets in the order of enum card_rule: 80 01 AM, then who: 90 00 all, A4.. 01
+ * PIN1, A4.. 0A ADM.
+ */
 #define FOR_PIN "a406830101950108"
 #define FOR_ADM "a40683010a950108"
 #define PADDING "ffffffff"
@@ -110,74 +116,61 @@ static const char access_rules[] =
     "8001019000"
     "800102" FOR_PIN PADDING PADDING;
 
+#define DIRECTORY(id, in) \
+    .fid = id, .parent = in, .type = CARD_DIRECTORY, .rule = CARD_RULE_ALWAYS_ADM
+#define BINARY(id, in, short_fid, octets, who)                                           \
+    .fid = id, .parent = in, .type = CARD_TRANSPARENT, .sfi = short_fid, .size = octets, \
+    .rule = CARD_RULE_##who
+#define RECORDS(id, in, short_fid, octets, count, who)                                    \
+    .fid = id, .parent = in, .type = CARD_LINEAR_FIXED, .sfi = short_fid, .size = octets, \
+    .records = count, .rule = CARD_RULE_##who
+#define MF   CARD_FID_MF
+#define USIM CARD_FID_USIM
+#define GSM  FID_GSM_ACCESS
+
+/* FID, directory, short FID, size, number of records, and who may read and update. */
 /* clang-format off */
 const struct card_file card_files[] = {
-    {.fid = CARD_FID_MF, .type = CARD_DIRECTORY, .rule = CARD_RULE_ALWAYS_ADM},
-    {.fid = 0x2f00, .parent = CARD_FID_MF, .type = CARD_LINEAR_FIXED, .sfi = 0x1e, .size = DIR_RECORD,
-     .records = 4, .rule = CARD_RULE_ALWAYS_ADM, .fill = fill_dir},
-    {.fid = 0x2f05, .parent = CARD_FID_MF, .type = CARD_TRANSPARENT, .sfi = 0x05, .size = 4,
-     .rule = CARD_RULE_ALWAYS_PIN, .content = "656e"},
-    {.fid = 0x2f06, .parent = CARD_FID_MF, .type = CARD_LINEAR_FIXED, .sfi = 0x06, .size = 24,
-     .records = 4, .rule = CARD_RULE_ALWAYS_ADM, .content = access_rules},
-    {.fid = 0x2f08, .parent = CARD_FID_MF, .type = CARD_TRANSPARENT, .sfi = 0x08, .size = 5,
-     .rule = CARD_RULE_ALWAYS_ADM, .content = "3c03000000"},
-    {.fid = 0x2fe2, .parent = CARD_FID_MF, .type = CARD_TRANSPARENT, .sfi = 0x02, .size = 10,
-     .rule = CARD_RULE_ALWAYS_ADM, .fill = fill_iccid},
+    {DIRECTORY(MF, 0)},
+    {RECORDS(0x2f00, MF, 0x1e, DIR_RECORD, 4, ALWAYS_ADM), .fill = fill_dir},       /* DIR */
+    {BINARY(0x2f05, MF, 0x05, 4, ALWAYS_PIN), .content = "656e"},                   /* PL */
+    {RECORDS(0x2f06, MF, 0x06, 24, 4, ALWAYS_ADM), .content = access_rules},        /* ARR */
+    {BINARY(0x2f08, MF, 0x08, 5, ALWAYS_ADM), .content = "3c03000000"},             /* UMPC */
+    {BINARY(0x2fe2, MF, 0x02, 10, ALWAYS_ADM), .fill = fill_iccid},                 /* ICCID */
 
-    {.fid = FID_TELECOM, .parent = CARD_FID_MF, .type = CARD_DIRECTORY, .rule = CARD_RULE_ALWAYS_ADM},
-    {.fid = 0x6f06, .parent = FID_TELECOM, .type = CARD_LINEAR_FIXED, .size = 24, .records = 4,
-     .rule = CARD_RULE_ALWAYS_ADM, .content = access_rules},
+    {DIRECTORY(FID_TELECOM, MF)},
+    {RECORDS(0x6f06, FID_TELECOM, 0, 24, 4, ALWAYS_ADM), .content = access_rules},  /* ARR */
 
-    {.fid = CARD_FID_USIM, .type = CARD_APPLICATION, .rule = CARD_RULE_ALWAYS_ADM},
-    {.fid = 0x6f05, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x02, .size = 4,
-     .rule = CARD_RULE_ALWAYS_PIN, .content = "656e"},                                       /* LI */
-    {.fid = 0x6f06, .parent = CARD_FID_USIM, .type = CARD_LINEAR_FIXED, .sfi = 0x17, .size = 24,
-     .records = 4, .rule = CARD_RULE_ALWAYS_ADM, .content = access_rules},                   /* ARR */
-    {.fid = 0x6f07, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x07, .size = 9,
-     .rule = CARD_RULE_PIN_ADM, .fill = fill_imsi},
-    {.fid = 0x6f08, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x08, .size = 33,
-     .rule = CARD_RULE_PIN_PIN, .content = "07"},                                            /* Keys */
-    {.fid = 0x6f09, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x09, .size = 33,
-     .rule = CARD_RULE_PIN_PIN, .content = "07"},                                            /* KeysPS */
-    {.fid = 0x6f31, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x12, .size = 1,
-     .rule = CARD_RULE_PIN_ADM, .content = "05"},                                            /* HPPLMN */
-    {.fid = 0x6f38, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x04, .size = 14,
-     .rule = CARD_RULE_PIN_ADM, .fill = fill_ust},
-    {.fid = 0x6f46, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .size = 17,
-     .rule = CARD_RULE_ALWAYS_ADM, .content = "006b65797374726170"},                         /* SPN */
-    {.fid = 0x6f56, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x05, .size = 1,
-     .rule = CARD_RULE_PIN_PIN, .content = "00"},                                            /* EST */
-    {.fid = 0x6f5b, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x0f, .size = 6,
-     .rule = CARD_RULE_PIN_PIN, .content = "f00000f00000"},                                  /* START-HFN */
-    {.fid = 0x6f5c, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x10, .size = 3,
-     .rule = CARD_RULE_PIN_ADM, .content = "ffffff"},                                        /* THRESHOLD */
-    {.fid = 0x6f73, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x0c, .size = 14,
-     .rule = CARD_RULE_PIN_PIN, .content = "ffffffffffffff42f618fffeff01"},                  /* PSLOCI */
-    {.fid = 0x6f78, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x06, .size = 2,
-     .rule = CARD_RULE_PIN_ADM, .content = "0001"},                                          /* ACC */
-    {.fid = 0x6f7b, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x0d, .size = 12,
-     .rule = CARD_RULE_PIN_PIN},                                                             /* FPLMN */
-    {.fid = 0x6f7e, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x0b, .size = 11,
-     .rule = CARD_RULE_PIN_PIN, .content = "ffffffff42f618fffeff01"},                        /* LOCI */
-    {.fid = 0x6fad, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x03, .size = 4,
-     .rule = CARD_RULE_ALWAYS_ADM, .fill = fill_ad},
-    {.fid = 0x6fb7, .parent = CARD_FID_USIM, .type = CARD_LINEAR_FIXED, .sfi = 0x01, .size = 4,
-     .records = 2, .rule = CARD_RULE_ALWAYS_ADM, .content = "11f2ffff"},                     /* ECC */
-    {.fid = 0x6fd6, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .size = 64,
-     .rule = CARD_RULE_PIN_PIN},                                                             /* GBABP */
-    {.fid = 0x6fda, .parent = CARD_FID_USIM, .type = CARD_LINEAR_FIXED, .size = 128, .records = 2,
-     .rule = CARD_RULE_PIN_ADM},                                                             /* GBANL */
-    {.fid = 0x6fe3, .parent = CARD_FID_USIM, .type = CARD_TRANSPARENT, .sfi = 0x1e, .size = 18,
-     .rule = CARD_RULE_PIN_PIN, .content = "ffffffffffffffffffffffff42f618fffe01"},          /* EPSLOCI */
-    {.fid = 0x6fe4, .parent = CARD_FID_USIM, .type = CARD_LINEAR_FIXED, .sfi = 0x18, .size = 54,
-     .records = 1, .rule = CARD_RULE_PIN_PIN},                                               /* EPSNSC */
+    {.fid = USIM, .type = CARD_APPLICATION, .rule = CARD_RULE_ALWAYS_ADM},
+    {BINARY(0x6f05, USIM, 0x02, 4, ALWAYS_PIN), .content = "656e"},                 /* LI */
+    {RECORDS(0x6f06, USIM, 0x17, 24, 4, ALWAYS_ADM), .content = access_rules},      /* ARR */
+    {BINARY(0x6f07, USIM, 0x07, 9, PIN_ADM), .fill = fill_imsi},                    /* IMSI */
+    {BINARY(0x6f08, USIM, 0x08, 33, PIN_PIN), .content = "07"},                     /* Keys */
+    {BINARY(0x6f09, USIM, 0x09, 33, PIN_PIN), .content = "07"},                     /* KeysPS */
+    {BINARY(0x6f31, USIM, 0x12, 1, PIN_ADM), .content = "05"},                      /* HPPLMN */
+    {BINARY(0x6f38, USIM, 0x04, 14, PIN_ADM), .fill = fill_ust},                    /* UST */
+    {BINARY(0x6f46, USIM, 0, 17, ALWAYS_ADM), .content = "006b65797374726170"},     /* SPN */
+    {BINARY(0x6f56, USIM, 0x05, 1, PIN_PIN), .content = "00"},                      /* EST */
+    {BINARY(0x6f5b, USIM, 0x0f, 6, PIN_PIN), .content = "f00000f00000"},            /* START-HFN */
+    {BINARY(0x6f5c, USIM, 0x10, 3, PIN_ADM)},                                       /* THRESHOLD */
+    {BINARY(0x6f73, USIM, 0x0c, 14, PIN_PIN),
+     .content = "ffffffffffffff42f618fffeff01"},                                    /* PSLOCI */
+    {BINARY(0x6f78, USIM, 0x06, 2, PIN_ADM), .content = "0001"},                    /* ACC */
+    {BINARY(0x6f7b, USIM, 0x0d, 12, PIN_PIN)},                                      /* FPLMN */
+    {BINARY(0x6f7e, USIM, 0x0b, 11, PIN_PIN), .content = "ffffffff42f618fffeff01"}, /* LOCI */
+    {BINARY(0x6fad, USIM, 0x03, 4, ALWAYS_ADM), .fill = fill_ad},                   /* AD */
+    {RECORDS(0x6fb7, USIM, 0x01, 4, 2, ALWAYS_ADM), .content = "11f2ffff"},         /* ECC */
+    {BINARY(0x6fd6, USIM, 0, 64, PIN_PIN)},                                         /* GBABP */
+    {RECORDS(0x6fda, USIM, 0, 128, 2, PIN_ADM)},                                    /* GBANL */
+    {BINARY(0x6fe3, USIM, 0x1e, 18, PIN_PIN),
+     .content = "ffffffffffffffffffffffff42f618fffe01"},                            /* EPSLOCI */
+    {RECORDS(0x6fe4, USIM, 0x18, 54, 1, PIN_PIN)},                                  /* EPSNSC */
 
-    {.fid = FID_GSM_ACCESS, .parent = CARD_FID_USIM, .type = CARD_DIRECTORY, .gsm_access = true,
-     .rule = CARD_RULE_ALWAYS_ADM},
-    {.fid = 0x4f20, .parent = FID_GSM_ACCESS, .type = CARD_TRANSPARENT, .sfi = 0x01, .size = 9,
-     .gsm_access = true, .rule = CARD_RULE_PIN_PIN, .content = "ffffffffffffffff07"},        /* Kc */
-    {.fid = 0x4f52, .parent = FID_GSM_ACCESS, .type = CARD_TRANSPARENT, .sfi = 0x02, .size = 9,
-     .gsm_access = true, .rule = CARD_RULE_PIN_PIN, .content = "ffffffffffffffff07"},        /* KcGPRS */
+    {DIRECTORY(GSM, USIM), .gsm_access = true},
+    {BINARY(0x4f20, GSM, 0x01, 9, PIN_PIN), .gsm_access = true,
+     .content = "ffffffffffffffff07"},                                              /* Kc */
+    {BINARY(0x4f52, GSM, 0x02, 9, PIN_PIN), .gsm_access = true,
+     .content = "ffffffffffffffff07"},                                              /* KcGPRS */
 };
 /* clang-format on */
 const size_t card_files_count = LENGTH_OF(card_files);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The card's file system: selection per logical channel, reading and updating (TS 102 221 clauses 8 and 11.1).
+ * The card's file system: selection per logical channel, reading and updating (TS 102 221 clauses
+ * 8 and 11.1).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -283,7 +284,10 @@ static bool may_update(const struct card *card, const struct card_file *file) {
            card_pin_satisfied(card);
 }
 
-/* The EF that a command means, by short FID (which selects it) or the current one, if it is a TYPE. */
+/*
+ * The EF that a command means, by short FID (which selects it) or the current one, if it is a
+ * TYPE.
+ */
 static uint16_t take_file(struct card *card, const struct card_command *command, unsigned sfi,
                           enum card_file_type type) {
     struct card_channel *channel = &card->channels[command->channel];
@@ -303,7 +307,10 @@ static uint16_t take_file(struct card *card, const struct card_command *command,
     return channel->file->type == type ? SW_OK : SW_FILE_STRUCTURE;
 }
 
-/* Puts the AVAILABLE octets at FROM into ANSWER, if Le allows it: EXACT ones, or as many as it wants. */
+/*
+ * Puts the AVAILABLE octets at FROM into ANSWER, if Le allows it: EXACT ones, or as many as it
+ * wants.
+ */
 static uint16_t give(const struct card *card, const struct card_command *command, bool exact,
                      const uint8_t *from, size_t available, struct card_answer *answer) {
     size_t wanted = command->le == CARD_NO_LE ? 256 : (size_t)command->le;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The card, for its own files: card.c (commands in, answers out), card-fs.c (selection and files), card-files.c (what
- * files there are), card-pin.c, card-auth.c and card-atr.c.
+ * The card, for its own files: card.c (commands in, answers out), card-fs.c (selection and files),
+ * card-files.c (what files there are), card-pin.c, card-auth.c and card-atr.c.
  */
 
 #include "card.h"

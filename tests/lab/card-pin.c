@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * PIN1 of the card (TS 102 221 clause 9.5 and 11.1.9). Its retry counter outlives power; its verification does not.
+ * PIN1 of the card (TS 102 221 clause 9.5 and 11.1.9). Its retry counter outlives power; its
+ * verification does not.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a card keeps without power, in a file: an ini section with the IMSI that it belongs to, the tries left for the
- * PIN, and SEQ for each index.
+ * What a card keeps without power, in a file: an ini section with the IMSI that it belongs to, the
+ * tries left for the PIN, and SEQ for each index.
  */
 #include <errno.h>
 #include <inttypes.h>

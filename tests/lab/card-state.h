@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * What a card keeps without power, in a file: so that a card that is started again has not forgotten its sequence
- * numbers, as no real one does.
+ * What a card keeps without power, in a file: so that a card that is started again has not
+ * forgotten its sequence numbers, as no real one does.
  */
 
 #include "card.h"
 
 /*
- * Reads PATH into *MEMORY, which is that of a new card of SUBSCRIBER. 0, also when there is no file yet; -EINVAL when it is
- * not such a file, or another subscriber's; another negative errno. *MEMORY is untouched on failure.
+ * Reads PATH into *MEMORY, which is that of a new card of SUBSCRIBER. 0, also when there is no
+ * file yet; -EINVAL when it is not such a file, or another subscriber's; another negative errno.
+ * *MEMORY is untouched on failure.
  */
 int card_state_load(const char *path, const struct lab_subscriber *subscriber,
                     struct card_memory *memory);

@@ -2,8 +2,9 @@
 /*
  * The card: from the octets of a command APDU to the octets of its answer.
  *
- * A command is parsed, found in the table, run on its logical channel, and its answer brought into the shape that the
- * card's protocol gives it. TS 102 221 clauses 7.3 (shapes), 10.1 (classes and channels) and 11.1 (commands).
+ * A command is parsed, found in the table, run on its logical channel, and its answer brought into
+ * the shape that the card's protocol gives it. TS 102 221 clauses 7.3 (shapes), 10.1 (classes and
+ * channels) and 11.1 (commands).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +110,10 @@ static uint16_t open_channel(struct card *card, const struct card_command *comma
 
         if (channel->open)
             continue;
-        /* From the basic channel it starts at the MF, from another as that one stands (clause 8.7). */
+        /*
+         * From the basic channel it starts at the MF, from another as that one stands (clause
+         * 8.7).
+         */
         if (command->channel == 0)
             card_fs_select_mf(channel);
         else
@@ -255,8 +259,8 @@ static uint16_t keep(struct card *card, const struct card_command *command,
 }
 
 /*
- * Data leaves at once as far as Le goes. A protocol of T=0 cannot give data to a command that brought data; and
- * no Le at all asks for none: GET RESPONSE fetches it then.
+ * Data leaves at once as far as Le goes. A protocol of T=0 cannot give data to a command that
+ * brought data; and no Le at all asks for none: GET RESPONSE fetches it then.
  */
 static size_t shape(struct card *card, const struct card_command *command,
                     const struct card_answer *answer, uint8_t *ret_reply) {

@@ -4,8 +4,8 @@
 /*
  * A UICC with a USIM, as octets in and octets out: TS 102 221 for the card, TS 31.102 for the USIM.
  *
- * Nothing here does input or output or knows the time; the reader, the faults that lie between card and reader,
- * and the file of the card's state are around it. One card serves one thread.
+ * Nothing here does input or output or knows the time; the reader, the faults that lie between
+ * card and reader, and the file of the card's state are around it. One card serves one thread.
  */
 
 #include <stdbool.h>
@@ -53,25 +53,29 @@ struct card_memory {
 
 struct card;
 
-/* A card of OPTIONS without power. 0 and *RET_CARD, released with card_free(); -EINVAL or -ENOMEM. */
+/*
+ * A card of OPTIONS without power. 0 and *RET_CARD, released with card_free(); -EINVAL or -ENOMEM.
+ */
 int card_new(const struct card_options *options, struct card **ret_card);
 
 /* Erases the keys and frees. NULL is fine. */
 void card_free(struct card *card);
 
 /*
- * Power off loses channels, selections and the PIN's verification; power on and reset start afresh. The
- * card answers APDUs only with power.
+ * Power off loses channels, selections and the PIN's verification; power on and reset start
+ * afresh. The card answers APDUs only with power.
  */
 void card_power(struct card *card, bool on);
 void card_reset(struct card *card);
 
-/* The ATR, at most CARD_ATR_MAX octets; returns its length. It is the same with and without power. */
+/*
+ * The ATR, at most CARD_ATR_MAX octets; returns its length. It is the same with and without power.
+ */
 size_t card_atr(const struct card *card, uint8_t ret_atr[CARD_ATR_MAX]);
 
 /*
- * Runs the command APDU COMMAND, LENGTH octets of any content, and writes the answer, at least a status word, into
- * RET_REPLY. Returns its length; 0 without power.
+ * Runs the command APDU COMMAND, LENGTH octets of any content, and writes the answer, at least a
+ * status word, into RET_REPLY. Returns its length; 0 without power.
  */
 size_t card_transmit(struct card *card, const uint8_t *command, size_t length,
                      uint8_t ret_reply[CARD_REPLY_MAX]);
@@ -86,7 +90,10 @@ bool card_channel_is_open(const struct card *card, unsigned number);
 /* Once: the next AUTHENTICATE believes BELIEF. */
 void card_believe(struct card *card, enum card_belief belief);
 
-/* Once: the data of the next answer to an AUTHENTICATE loses its last OCTETS octets (all, if it has fewer). */
+/*
+ * Once: the data of the next answer to an AUTHENTICATE loses its last OCTETS octets (all, if it
+ * has fewer).
+ */
 void card_truncate(struct card *card, size_t octets);
 
 /* Whether COMMAND is an AUTHENTICATE, whose data and answer must not be shown. */

@@ -2,8 +2,9 @@
 /*
  * The control socket of the lab's programs: the listening side.
  *
- * An epoll instance holds the listener and all clients, and is itself the one descriptor that the program
- * waits on. A command runs to its end before the next is read, so an answer "ok" means that it is in force.
+ * An epoll instance holds the listener and all clients, and is itself the one descriptor that the
+ * program waits on. A command runs to its end before the next is read, so an answer "ok" means
+ * that it is in force.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The control socket of the lab's programs: a test asks for a fault or a count, and knows when it is in force.
+ * The control socket of the lab's programs: a test asks for a fault or a count, and knows when it
+ * is in force.
  *
- * A stream socket of AF_UNIX. A command is one line of words; each line is answered by one line, "ok" or "ok TEXT",
- * or "error TEXT". It belongs into a poll loop of any kind: control_fd() becomes readable when
- * control_dispatch() has work.
+ * A stream socket of AF_UNIX. A command is one line of words; each line is answered by one line,
+ * "ok" or "ok TEXT", or "error TEXT". It belongs into a poll loop of any kind: control_fd()
+ * becomes readable when control_dispatch() has work.
  */
 
 #include <stdbool.h>
@@ -19,8 +20,9 @@ enum {
 };
 
 /*
- * One command. RUN gets the words (ARGV[0] is the command's name; ARGC is within the bounds below) and writes
- * what follows "ok " or "error " into ANSWER, SIZE octets, which is "" before. 0 means "ok"; negative means "error".
+ * One command. RUN gets the words (ARGV[0] is the command's name; ARGC is within the bounds below)
+ * and writes what follows "ok " or "error " into ANSWER, SIZE octets, which is "" before. 0 means
+ * "ok"; negative means "error".
  */
 struct control_command {
     const char *name;
@@ -33,8 +35,9 @@ struct control_command {
 struct control;
 
 /*
- * Listens at PATH, where a socket that nobody listens at any more is replaced. COMMANDS ends with a name of NULL and,
- * as USERDATA, must live as long as the control. "help" is always there and lists the commands.
+ * Listens at PATH, where a socket that nobody listens at any more is replaced. COMMANDS ends with
+ * a name of NULL and, as USERDATA, must live as long as the control. "help" is always there and
+ * lists the commands.
  *
  * Returns 0; -ENAMETOOLONG; -EADDRINUSE when somebody listens at PATH; another negative errno.
  */
@@ -47,14 +50,17 @@ void control_free(struct control *control);
 /* To wait on for reading; borrowed, the same for the life of CONTROL. */
 int control_fd(const struct control *control);
 
-/* Takes connections and runs the commands that have arrived; never blocks. 0 or a negative errno. */
+/*
+ * Takes connections and runs the commands that have arrived; never blocks. 0 or a negative errno.
+ */
 int control_dispatch(struct control *control);
 
 /*
- * The other end: connects to PATH, sends LINE (without newline) and reads the answer (without newline) into
- * RET_ANSWER, waiting at most TIMEOUT_MSEC in all.
+ * The other end: connects to PATH, sends LINE (without newline) and reads the answer (without
+ * newline) into RET_ANSWER, waiting at most TIMEOUT_MSEC in all.
  *
- * Returns 0 for "ok" and 1 for "error"; -ETIMEDOUT; -EPROTO for an answer that is neither; another negative errno.
+ * Returns 0 for "ok" and 1 for "error"; -ETIMEDOUT; -EPROTO for an answer that is neither; another
+ * negative errno.
  */
 int control_ask(const char *path, const char *line, int timeout_msec, char *ret_answer,
                 size_t size);

@@ -4,8 +4,8 @@
 /*
  * What can go wrong between the card and its reader, on request.
  *
- * Each fault waits for an APDU, counted from when it was asked for (1 is the next), or for the next AUTHENTICATE; it
- * happens once. One of each kind may wait at a time; a new wish replaces it.
+ * Each fault waits for an APDU, counted from when it was asked for (1 is the next), or for the
+ * next AUTHENTICATE; it happens once. One of each kind may wait at a time; a new wish replaces it.
  */
 
 #include <stdbool.h>
@@ -41,8 +41,8 @@ void faults_next(struct faults *faults, const uint8_t *command, size_t length,
                  bool ret_happened[FAULT_KINDS]);
 
 /*
- * The words after "fault", as faults_usage has them. Returns 0, or -EINVAL with an explanation in ANSWER
- * (SIZE octets).
+ * The words after "fault", as faults_usage has them. Returns 0, or -EINVAL with an explanation in
+ * ANSWER (SIZE octets).
  */
 extern const char faults_usage[];
 int faults_parse(struct faults *faults, struct card *card, int argc, char **argv, char *answer,

@@ -2,7 +2,8 @@
 /*
  * Octets as hexadecimal text.
  *
- * sscanf() would accept signs and blanks, which a key in a file must not have; so a digit is looked up here.
+ * sscanf() would accept signs and blanks, which a key in a file must not have; so a digit is
+ * looked up here.
  */
 #include <errno.h>
 #include <string.h>

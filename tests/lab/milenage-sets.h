@@ -4,8 +4,8 @@
 /*
  * The six test sets of Milenage (TS 35.207 clause 4 and 5, TS 35.208 clause 4), for the tests.
  *
- * The unit test holds the lab's Milenage against them; the interoperability test holds them against a
- * Milenage that other people wrote.
+ * The unit test holds the lab's Milenage against them; the interoperability test holds them
+ * against a Milenage that other people wrote.
  */
 
 struct milenage_set {

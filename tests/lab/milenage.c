@@ -2,9 +2,9 @@
 /*
  * Milenage (TS 35.206) on libnettle's AES-128.
  *
- * All functions are one construction: TEMP = E(RAND xor OPc), then for each output
- * OUTn = E(rot(x xor OPc, rn) xor cn) xor OPc with the constants of clause 4.1. The rotations are whole
- * octets and each constant differs from zero in its last octet only, which is how they are written here.
+ * All functions are one construction: TEMP = E(RAND xor OPc), then for each output OUTn = E(rot(x
+ * xor OPc, rn) xor cn) xor OPc with the constants of clause 4.1. The rotations are whole octets
+ * and each constant differs from zero in its last octet only, which is how they are written here.
  */
 #include <string.h>
 
@@ -63,7 +63,10 @@ static void temp_of(const struct aes128_ctx *aes, const uint8_t *opc, const uint
     aes128_encrypt(aes, BLOCK, ret_temp, block);
 }
 
-/* OUT1 mixes TEMP in after the rotation of IN1; the others rotate TEMP itself: MIX is TEMP or NULL. */
+/*
+ * OUT1 mixes TEMP in after the rotation of IN1; the others rotate TEMP itself: MIX is TEMP or
+ * NULL.
+ */
 static void out_of(const struct aes128_ctx *aes, const uint8_t *opc, unsigned n,
                    const uint8_t *input, const uint8_t *mix, uint8_t ret_out[BLOCK]) {
     uint8_t rotated[BLOCK];

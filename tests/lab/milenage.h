@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Milenage: the functions f1 to f5* that a USIM and its home network share (TS 35.206), and the tokens made
- * of them (TS 33.102): AUTN by the network, AUTS by the card.
+ * Milenage: the functions f1 to f5* that a USIM and its home network share (TS 35.206), and the
+ * tokens made of them (TS 33.102): AUTN by the network, AUTS by the card.
  *
- * Sequence numbers are the 48-bit integer SQN in a uint64_t. Nothing here can fail; what a caller must keep
- * secret is what TS 33.102 says: K, OPc, AK, RES, CK and IK.
+ * Sequence numbers are the 48-bit integer SQN in a uint64_t. Nothing here can fail; what a caller
+ * must keep secret is what TS 33.102 says: K, OPc, AK, RES, CK and IK.
  */
 
 #include <stdbool.h>
@@ -57,18 +57,22 @@ void milenage_autn(const struct milenage_key *key, const uint8_t rand[MILENAGE_R
 
 /*
  * The card's check of AUTN, of its MAC alone: whether the SQN is fresh is for the caller to say.
- * True, and the SQN that AUTN carries in RET_SQN, when the MAC is right; false otherwise, RET_SQN untouched.
+ * True, and the SQN that AUTN carries in RET_SQN, when the MAC is right; false otherwise, RET_SQN
+ * untouched.
  */
 bool milenage_autn_verify(const struct milenage_key *key, const uint8_t rand[MILENAGE_RAND],
                           const uint8_t autn[MILENAGE_AUTN], uint64_t *ret_sqn);
 
-/* The card's AUTS for RAND with the highest SQN that it accepted (TS 33.102 clause 6.3.3; AMF is 0000). */
+/*
+ * The card's AUTS for RAND with the highest SQN that it accepted (TS 33.102 clause 6.3.3; AMF is
+ * 0000).
+ */
 void milenage_auts(const struct milenage_key *key, const uint8_t rand[MILENAGE_RAND],
                    uint64_t sqn_ms, uint8_t ret_auts[MILENAGE_AUTS]);
 
 /*
- * The home network's check of AUTS (TS 33.102 clause 6.3.5). True, and the card's SQN in RET_SQN_MS, when
- * its MAC-S is right; false otherwise, RET_SQN_MS untouched.
+ * The home network's check of AUTS (TS 33.102 clause 6.3.5). True, and the card's SQN in
+ * RET_SQN_MS, when its MAC-S is right; false otherwise, RET_SQN_MS untouched.
  */
 bool milenage_auts_verify(const struct milenage_key *key, const uint8_t rand[MILENAGE_RAND],
                           const uint8_t auts[MILENAGE_AUTS], uint64_t *ret_sqn_ms);

@@ -4,8 +4,8 @@
 /*
  * The card's memory of sequence numbers (TS 33.102 Annex C).
  *
- * SQN = SEQ || IND. For each IND the card keeps the highest SEQ that it accepted, so that numbers which arrive in
- * another order than they were made are fresh as long as each index only grows.
+ * SQN = SEQ || IND. For each IND the card keeps the highest SEQ that it accepted, so that numbers
+ * which arrive in another order than they were made are fresh as long as each index only grows.
  */
 
 #include <stdbool.h>
@@ -29,8 +29,8 @@ struct sqn {
 void sqn_init(struct sqn *sqn, unsigned ind_bits, uint64_t highest);
 
 /*
- * True when VALUE, an SQN whose MAC was right, is fresh: it is then remembered. False when it is stale for its index,
- * or further ahead of the highest SEQ than delta: nothing changes.
+ * True when VALUE, an SQN whose MAC was right, is fresh: it is then remembered. False when it is
+ * stale for its index, or further ahead of the highest SEQ than delta: nothing changes.
  */
 bool sqn_accept(struct sqn *sqn, uint64_t value);
 

@@ -2,8 +2,9 @@
 /*
  * The subscribers of the lab: reading and checking their file.
  *
- * A typing error in a key shows only as a MAC failure much later, so the reader is strict: a table has every key
- * with the function that checks its value, and whatever is not in the table is refused.
+ * A typing error in a key shows only as a MAC failure much later, so the reader is strict: a table
+ * has every key with the function that checks its value, and whatever is not in the table is
+ * refused.
  */
 #include <errno.h>
 #include <stdarg.h>

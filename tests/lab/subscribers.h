@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The subscribers of the lab: one ini file that both the card and the network read, so that they share the
- * keys as a real card and its home network do.
+ * The subscribers of the lab: one ini file that both the card and the network read, so that they
+ * share the keys as a real card and its home network do.
  *
  *     [Subscriber NAME]
  *     Imsi = 001010123456789              6 to 15 digits
@@ -12,9 +12,9 @@
  *     K = (32 hexadecimal digits)
  *     Opc = (32 hexadecimal digits)       or Op, the operator's, of which OPc is computed
  *     Amf = 8000                          of the network's AUTN; 8000 if absent
- *     Sqn = 000000000020                  12 hexadecimal digits: highest SQN so far on both sides; 0 if absent
- *     IndBits = 5                         bits of the SQN that are its index IND: 0 to 8; 5 if absent
- *     ResLength = 8                       4 to 8 octets of RES that card and network use; 8 if absent
+ *     Sqn = 000000000020                  12 hexadecimal digits: highest SQN so far; 0 if absent
+ *     IndBits = 5                         bits of the SQN that are its IND: 0 to 8; 5 if absent
+ *     ResLength = 8                       octets of RES and XRES: 4 to 8; 8 if absent
  *     Impi = NAI                          made of the IMSI (TS 23.003 clause 13.3) if absent
  *     Pin = 1234                          4 to 8 digits; 1234 if absent
  *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
@@ -59,12 +59,13 @@ struct lab_subscribers {
 };
 
 /*
- * Reads the file at PATH into *RET_SUBSCRIBERS, which the caller releases with lab_subscribers_done().
- * A key that is unknown, missing, twice or has a bad value, and two subscribers with one name, IMSI or IMPI, are
- * refused.
+ * Reads the file at PATH into *RET_SUBSCRIBERS, which the caller releases with
+ * lab_subscribers_done(). A key that is unknown, missing, twice or has a bad value, and two
+ * subscribers with one name, IMSI or IMPI, are refused.
  *
- * Returns 0; -ENOENT or another errno when the file cannot be read; -EINVAL when it is wrong; -ENOMEM.
- * On failure ERROR (SIZE octets) has one line that names file, section and key, and says what is wrong.
+ * Returns 0; -ENOENT or another errno when the file cannot be read; -EINVAL when it is wrong;
+ * -ENOMEM. On failure ERROR (SIZE octets) has one line that names file, section and key, and says
+ * what is wrong.
  */
 int lab_subscribers_load(const char *path, struct lab_subscribers *ret_subscribers, char *error,
                          size_t size);
@@ -76,7 +77,10 @@ int lab_subscribers_parse(const char *text, const char *where,
 /* Erases the keys and frees the list; *SUBSCRIBERS is empty then. */
 void lab_subscribers_done(struct lab_subscribers *subscribers);
 
-/* The subscriber with that name, IMSI or IMPI (an exact match), borrowed from SUBSCRIBERS; NULL if none. */
+/*
+ * The subscriber with that name, IMSI or IMPI (an exact match), borrowed from SUBSCRIBERS; NULL if
+ * none.
+ */
 struct lab_subscriber *lab_subscribers_by_name(const struct lab_subscribers *subscribers,
                                                const char *name);
 struct lab_subscriber *lab_subscribers_by_imsi(const struct lab_subscribers *subscribers,

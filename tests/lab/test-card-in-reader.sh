@@ -63,6 +63,13 @@ ctl() { "$lab" ctl "$control" "$@"; }
 apdu() { opensc-tool --reader 0 --card-driver default $(printf -- '--send-apdu %s ' "$@"); }
 # It looks for news of ATRs on the internet, which there is none of here.
 analyse_atr() { HOME=/run ATR_analysis "$(opensc-tool --reader 0 --atr | tr ':' ' ')"; }
+# The reader sends in two segments: each APDU costs 40 ms when the card does not acknowledge at once.
+hundred_apdus() {
+    local begun=${EPOCHREALTIME/./} took
+    apdu $(yes 00:A4:00:04:02:3F:00:00 | head -100)
+    took=$((${EPOCHREALTIME/./} - begun))
+    [ "$took" -lt 2000000 ] && echo "in time" || echo "$took us"
+}
 card_is_present() { opensc-tool --list-readers | grep -q '^0 *Yes'; }
 card_is_absent() { opensc-tool --list-readers | grep -q '^0 *No'; }
 
@@ -103,6 +110,7 @@ for shape in t1 t0; do
     expect "$shape: pcsc_scan sees the card" "Card state: Card inserted" pcsc_scan -c
     expect "$shape: ATR_analysis finds the checksum correct" "(correct checksum)" analyse_atr
     expect "$shape: and a UICC's voltage classes" "(3G) A 5V B 3V C 1.8V" analyse_atr
+    expect "$shape: no APDU waits for a delayed acknowledgement" "in time" hundred_apdus
     expect "$shape: no channel is left open" "ok" ctl channels
     stop_card
 done

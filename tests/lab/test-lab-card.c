@@ -350,7 +350,10 @@ static void res_is_as_long_as_the_card_was_made(void **state) {
     expect(scene, AKA, "db04a54211d510" CK "10" IK "9000");
 }
 
-/* AUTHENTICATE for the worked example's RAND with SQN of the home network; FLIP spoils an octet of AUTN. */
+/*
+ * AUTHENTICATE for the worked example's RAND with SQN of the home network; FLIP spoils an octet of
+ * AUTN.
+ */
 static const char *authenticate(struct scene *scene, uint64_t sqn, int flip) {
     const struct lab_subscriber *subscriber = scene->options.subscriber;
     uint8_t rand[MILENAGE_RAND], autn[MILENAGE_AUTN];
@@ -634,7 +637,10 @@ static void a_truncated_answer_keeps_its_status_and_loses_its_tail_once(void **s
     assert_memory_equal(say(scene, AKA), "dc0e", 4);
 }
 
-/* ISO 7816-3: from T0 on, all octets up to TCK xor to zero; T=15 carries the classes of TS 102 221. */
+/*
+ * ISO 7816-3: from T0 on, all octets up to TCK xor to zero; T=15 carries the classes of TS 102
+ * 221.
+ */
 static void the_atr_is_consistent_and_offers_the_protocol_of_the_shape(void **state) {
     struct scene *scene = *state;
     const enum card_shape shapes[] = {CARD_SHAPE_T0, CARD_SHAPE_T1};

@@ -88,7 +88,10 @@ static void autn_of_the_first_set_is_sqn_xor_ak_then_amf_then_mac(void **state) 
     assert_hex(autn, sizeof(autn), "55f328b43577b9b94a9ffac354dfafb3");
 }
 
-/* The value is one that osmo-auc-gen accepts: MAC-S is made with an AMF of zeros, whatever AMF the network uses. */
+/*
+ * The value is one that osmo-auc-gen accepts: MAC-S is made with an AMF of zeros, whatever AMF the
+ * network uses.
+ */
 static void auts_of_the_first_set_is_the_one_that_another_implementation_accepts(void **state) {
     struct set set = read_set(&milenage_sets[0]);
     uint8_t auts[MILENAGE_AUTS];

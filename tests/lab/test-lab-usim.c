@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * keystrap-lab usim as a process, with this test as its reader: it speaks vpcd's protocol from the other side, and asks for
- * faults at the control socket as other tests do.
+ * keystrap-lab usim as a process, with this test as its reader: it speaks vpcd's protocol from the
+ * other side, and asks for faults at the control socket as other tests do.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -56,7 +56,10 @@ static int run_count(void *userdata, int argc, char **argv, char *answer, size_t
     return 0;
 }
 
-/* The numbers of the open channels but the basic one, which is always open: empty when nobody leaks one. */
+/*
+ * The numbers of the open channels but the basic one, which is always open: empty when nobody
+ * leaks one.
+ */
 static int run_channels(void *userdata, int argc, char **argv, char *answer, size_t size) {
     const struct usim *usim = userdata;
     size_t length = 0;

@@ -2,8 +2,8 @@
 /*
  * keystrap-lab usim: the loop between reader, card and control socket.
  *
- * The loop never sleeps in an answer: an answer that is to come late is kept with its time, so that the control socket
- * is served while the card is silent.
+ * The loop never sleeps in an answer: an answer that is to come late is kept with its time, so
+ * that the control socket is served while the card is silent.
  */
 #include <errno.h>
 #include <poll.h>
@@ -92,7 +92,10 @@ static int send_answer(struct usim *usim) {
     return r;
 }
 
-/* The answer is made at once, whatever then becomes of it: as when a card is pulled while it answers. */
+/*
+ * The answer is made at once, whatever then becomes of it: as when a card is pulled while it
+ * answers.
+ */
 static int take_apdu(struct usim *usim, const uint8_t *command, size_t length) {
     bool happened[FAULT_KINDS];
     const struct fault *other;

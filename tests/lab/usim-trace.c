@@ -2,8 +2,9 @@
 /*
  * keystrap-lab usim: the trace of APDUs.
  *
- * It shows the data of the commands that are known to carry nothing secret, and of all others only how
- * much there was: AUTHENTICATE, the PIN commands, and GET RESPONSE, which may bring the answer of either.
+ * It shows the data of the commands that are known to carry nothing secret, and of all others only
+ * how much there was: AUTHENTICATE, the PIN commands, and GET RESPONSE, which may bring the answer
+ * of either.
  */
 #include "usim.h"
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * keystrap-lab usim, for its own files: usim.c (command line), usim-run.c (the loop), usim-control.c (the control
- * commands).
+ * keystrap-lab usim, for its own files: usim.c (command line), usim-run.c (the loop),
+ * usim-control.c (the control commands).
  */
 
 #include <stdint.h>
@@ -54,7 +54,10 @@ void usim_remove(struct usim *usim);
 
 extern const struct control_command usim_commands[];
 
-/* Runs the card of OPTIONS until SIGTERM or SIGINT; returns the exit code. What went wrong is on stderr. */
+/*
+ * Runs the card of OPTIONS until SIGTERM or SIGINT; returns the exit code. What went wrong is on
+ * stderr.
+ */
 int usim_run(const struct usim_options *options, const struct lab_subscriber *subscriber);
 
 /* One line of what passed the reader, without PIN, keys, or anything that could be one. */

@@ -2,9 +2,9 @@
 /*
  * The card's side of vpcd.
  *
- * The reader sends length and body in two segments and waits, with Nagle's algorithm on, for the first to be
- * acknowledged; a delayed acknowledgement costs 40 ms an APDU. So the socket is told to acknowledge at once before
- * every read: the kernel forgets that wish by itself.
+ * The reader sends length and body in two segments and waits, with Nagle's algorithm on, for the
+ * first to be acknowledged; a delayed acknowledgement costs 40 ms an APDU. So the socket is told
+ * to acknowledge at once before every read: the kernel forgets that wish by itself.
  */
 #include <errno.h>
 #include <netdb.h>

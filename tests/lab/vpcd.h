@@ -4,9 +4,9 @@
 /*
  * The card's side of vpcd, the virtual reader of vsmartcard that is a driver of pcscd.
  *
- * The card connects to the reader by TCP: connected means inserted. Each message is a length of two octets (big endian)
- * and that many octets. A message of one octet from the reader is a command to the slot, any longer one is an APDU, to
- * be answered with one message.
+ * The card connects to the reader by TCP: connected means inserted. Each message is a length of
+ * two octets (big endian) and that many octets. A message of one octet from the reader is a
+ * command to the slot, any longer one is an APDU, to be answered with one message.
  */
 
 #include <stddef.h>
@@ -30,16 +30,20 @@ struct vpcd {
 #define VPCD_INIT \
     { .fd = -1 }
 
-/* Connects to HOST and PORT, both as getaddrinfo() takes them. 0 or a negative errno (-EHOSTUNREACH: no such name). */
+/*
+ * Connects to HOST and PORT, both as getaddrinfo() takes them. 0 or a negative errno
+ * (-EHOSTUNREACH: no such name).
+ */
 int vpcd_connect(struct vpcd *vpcd, const char *host, const char *port);
 
 /* Closes the connection, if there is one: the card is out of the reader. */
 void vpcd_disconnect(struct vpcd *vpcd);
 
 /*
- * Reads what has arrived, without blocking. Returns 1 with a whole message in RET_MESSAGE (borrowed until the next call)
- * and RET_LENGTH; 0 when none is complete; -ECONNRESET when the reader is gone; -EMSGSIZE for a message of more than
- * VPCD_MESSAGE_MAX octets; another negative errno. Call it until it returns 0: there may be more than one.
+ * Reads what has arrived, without blocking. Returns 1 with a whole message in RET_MESSAGE
+ * (borrowed until the next call) and RET_LENGTH; 0 when none is complete; -ECONNRESET when the
+ * reader is gone; -EMSGSIZE for a message of more than VPCD_MESSAGE_MAX octets; another negative
+ * errno. Call it until it returns 0: there may be more than one.
  */
 int vpcd_receive(struct vpcd *vpcd, const uint8_t **ret_message, size_t *ret_length);
 
