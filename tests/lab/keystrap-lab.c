@@ -2,8 +2,8 @@
 /*
  * keystrap-lab: a cellular world in small, to try and to test keystrap against.
  *
- * One program with a subcommand for each inhabitant. This file only finds the subcommand; to add one, write
- * its main into a file of its own, declare it in lab.h and give it a line in the table.
+ * One program with a subcommand for each inhabitant. This file only finds the subcommand; to add
+ * one, write its main into a file of its own, declare it in lab.h and give it a line in the table.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 /*
  * keystrap-lab: the subcommands.
  *
- * Each gets argc and argv as main() would, with argv[0] set to "keystrap-lab NAME", and returns the exit
- * code of the program.
+ * Each gets argc and argv as main() would, with argv[0] set to "keystrap-lab NAME", and returns
+ * the exit code of the program.
  */
 
 int usim_main(int argc, char **argv);
