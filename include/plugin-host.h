@@ -47,7 +47,7 @@ int plugin_new(const struct plugin_options *options, struct plugin **ret);
 struct plugin *plugin_free(struct plugin *plugin);
 
 /**
- * plugin_start() - start the program and exchange HELLO, unless it runs already
+ * plugin_start() - start the program, exchange HELLO and wait for its first STATE, unless it runs already
  *
  * Return: 0; UICC_E_TRANSPORT with the reason in @failure (cannot be executed, no HELLO in time, another version).
  */

@@ -212,6 +212,25 @@ static int exchange_hello(struct plugin *plugin, struct failure *failure) {
     return 0;
 }
 
+/* The first STATE follows HELLO at once; until it is there nothing is known, not even that there is no card. */
+static int await_first_state(struct plugin *plugin, struct failure *failure) {
+    int r;
+
+    r = packet_receive(plugin->process.fd, &plugin->packet, -1, deadline_after(PLUGIN_HELLO_USEC));
+    if (r == -ETIMEDOUT) {
+        (void)stop(plugin, 0);
+        return failure_set(failure, UICC_E_TRANSPORT,
+                           "transport program %s did not tell of the card within %u ms and was "
+                           "ended",
+                           plugin->program, (unsigned)(PLUGIN_HELLO_USEC / USEC_PER_MSEC));
+    }
+    if (r < 0)
+        return fail_io(plugin, r, failure);
+    if (packet_type(&plugin->packet) != KEYSTRAP_PLUGIN_STATE)
+        return fail_nonsense(plugin, "something else than its first STATE", failure);
+    return take_state(plugin, failure);
+}
+
 int plugin_start(struct plugin *plugin, struct failure *failure) {
     char *const argv[] = {plugin->program, NULL};
     int r;
@@ -222,7 +241,8 @@ int plugin_start(struct plugin *plugin, struct failure *failure) {
     if (r < 0)
         return failure_set(failure, UICC_E_TRANSPORT, "transport program %s cannot be executed: %s",
                            plugin->path, strerrordesc_np(-r));
-    return exchange_hello(plugin, failure);
+    r = exchange_hello(plugin, failure);
+    return r == 0 ? await_first_state(plugin, failure) : r;
 }
 
 bool plugin_running(const struct plugin *plugin) {

@@ -23,6 +23,12 @@
 #define NEEDLES_MAX 96
 #define CHUNK       (1024 * 1024)
 
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 struct needle {
     const char *name;
     uint8_t octets[80];
