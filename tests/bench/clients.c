@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * bench-clients: applications that ask for keys, each a thread with a connection of its own and one call at a time.
+ *
+ * Short slices of Ping and of keys take turns, so that whatever else the machine does hits both alike. All clients
+ * begin a slice together, and it lasts until the last of them has its last answer. The first slice of each kind is
+ * not counted: in it connections are made and keystrapd gets to know its callers.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "bench.h"
+#include "keystrap-limits.h"
+#include "util.h"
+
+#define AGENT       "org.keystrap.Agent1"
+#define PATH        "/org/keystrap/Agent1"
+#define CLIENTS_MAX 512u
+#define SLICES_MAX  64u
+
+enum kind {
+    PING,
+    KEY,
+    KINDS,
+};
+
+/* How long calls took, in microseconds. */
+struct samples {
+    double *usec;
+    size_t count, size;
+};
+
+struct run;
+
+struct client {
+    struct run *run;
+    pthread_t thread;
+    sd_bus *bus;
+    struct samples samples[KINDS];
+};
+
+struct run {
+    unsigned clients_count, slices, slice_msec;
+    int keystrapd, bus_daemon; /* their processes, 0 where not told */
+    struct client clients[CLIENTS_MAX];
+    pthread_barrier_t begin, end;
+    atomic_bool failed;
+
+    /* Of the slice under way; written between end and begin. */
+    enum kind kind;
+    bool counted, stop;
+    uint64_t deadline_nsec;
+
+    /* Sums of the counted slices. */
+    double seconds[KINDS];
+    double keystrapd_usec[KINDS], bus_daemon_usec[KINDS];
+    double ratios[SLICES_MAX];
+};
+
+static uint64_t now_nsec(void) {
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Processor time that a process's first thread has had, in microseconds; 0 where it is not known. */
+static double processor_usec(int pid) {
+    _cleanup_fclose_ FILE *f = NULL;
+    uint64_t nsec = 0;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+    f = pid > 0 ? fopen(path, "re") : NULL;
+    if (!f || fscanf(f, "%" SCNu64, &nsec) != 1)
+        return 0;
+    return (double)nsec / 1e3;
+}
+
+/* --- Calls --------------------------------------------------------------------------------------- */
+
+static int call_ping(sd_bus *bus) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+    int r;
+
+    r = sd_bus_message_new_method_call(bus, &m, AGENT, PATH, "org.freedesktop.DBus.Peer", "Ping");
+    return r < 0 ? r : sd_bus_call(bus, m, 0, NULL, &reply);
+}
+
+/* The key is all that there is to read; the descriptor is the reply's, and closed with it. */
+static int take_key(sd_bus_message *reply) {
+    uint8_t key[NAF_KEY_LENGTH + 1];
+    const char *btid;
+    ssize_t n;
+    int fd, r;
+
+    r = sd_bus_message_read(reply, "sh", &btid, &fd);
+    if (r < 0)
+        return r;
+    n = read(fd, key, sizeof(key));
+    if (n < 0)
+        return -errno;
+    return n == NAF_KEY_LENGTH ? 0 : -EBADMSG;
+}
+
+static int call_key(sd_bus *bus, const char *naf) {
+    static const uint8_t ua_protocol[UA_PROTOCOL_LENGTH] = {1, 0, 0, 0, 2};
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+    int r;
+
+    r = sd_bus_message_new_method_call(bus, &m, AGENT, PATH, AGENT ".Keys", "DeriveNafKey");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", naf);
+    if (r >= 0)
+        r = sd_bus_message_append_array(m, 'y', ua_protocol, sizeof(ua_protocol));
+    if (r >= 0)
+        r = sd_bus_message_append(m, "a{sv}", 0);
+    if (r >= 0)
+        r = sd_bus_call(bus, m, 0, NULL, &reply);
+    return r < 0 ? r : take_key(reply);
+}
+
+static int samples_add(struct samples *samples, double usec) {
+    if (samples->count == samples->size) {
+        size_t size = samples->size > 0 ? samples->size * 2 : 4096;
+        double *more = reallocarray(samples->usec, size, sizeof(*more));
+
+        if (!more)
+            return -ENOMEM;
+        samples->usec = more;
+        samples->size = size;
+    }
+    samples->usec[samples->count++] = usec;
+    return 0;
+}
+
+/* --- Clients ------------------------------------------------------------------------------------- */
+
+static int client_slice(struct client *client) {
+    struct run *run = client->run;
+    uint64_t before = now_nsec(), after;
+    int r;
+
+    do {
+        r = run->kind == PING ? call_ping(client->bus) : call_key(client->bus, BENCH_NAF);
+        if (r < 0)
+            return r;
+        after = now_nsec();
+        if (run->counted) {
+            r = samples_add(&client->samples[run->kind], (double)(after - before) / 1e3);
+            if (r < 0)
+                return r;
+        }
+        before = after;
+    } while (after < run->deadline_nsec);
+    return 0;
+}
+
+static void *client_main(void *userdata) {
+    struct client *client = userdata;
+    struct run *run = client->run;
+    int r;
+
+    for (;;) {
+        (void)pthread_barrier_wait(&run->begin);
+        if (run->stop)
+            return NULL;
+        r = client_slice(client);
+        if (r < 0 && !atomic_exchange(&run->failed, true))
+            (void)fprintf(stderr, "bench-clients: a call failed: %s\n", strerror(-r));
+        (void)pthread_barrier_wait(&run->end);
+    }
+}
+
+static size_t run_calls(const struct run *run, enum kind kind) {
+    size_t calls = 0;
+
+    for (unsigned i = 0; i < run->clients_count; i++)
+        calls += run->clients[i].samples[kind].count;
+    return calls;
+}
+
+/* Returns calls a second. */
+static double run_slice(struct run *run, enum kind kind, bool counted) {
+    size_t calls = run_calls(run, kind);
+    double keystrapd = processor_usec(run->keystrapd);
+    double bus_daemon = processor_usec(run->bus_daemon);
+    uint64_t began = now_nsec();
+    double seconds;
+
+    run->kind = kind;
+    run->counted = counted;
+    run->deadline_nsec = began + (uint64_t)run->slice_msec * 1000000;
+    (void)pthread_barrier_wait(&run->begin);
+    (void)pthread_barrier_wait(&run->end);
+    seconds = (double)(now_nsec() - began) / 1e9;
+    if (!counted)
+        return 0;
+    run->seconds[kind] += seconds;
+    run->keystrapd_usec[kind] += processor_usec(run->keystrapd) - keystrapd;
+    run->bus_daemon_usec[kind] += processor_usec(run->bus_daemon) - bus_daemon;
+    return (double)(run_calls(run, kind) - calls) / seconds;
+}
+
+static void run_all_slices(struct run *run) {
+    (void)run_slice(run, PING, false);
+    (void)run_slice(run, KEY, false);
+    for (unsigned i = 0; i < run->slices; i++) {
+        double ping = run_slice(run, PING, true);
+
+        run->ratios[i] = run_slice(run, KEY, true) / ping;
+    }
+    run->stop = true;
+    (void)pthread_barrier_wait(&run->begin);
+}
+
+static int run_start(struct run *run) {
+    (void)pthread_barrier_init(&run->begin, NULL, run->clients_count + 1);
+    (void)pthread_barrier_init(&run->end, NULL, run->clients_count + 1);
+    for (unsigned i = 0; i < run->clients_count; i++) {
+        struct client *client = &run->clients[i];
+        int r;
+
+        client->run = run;
+        r = sd_bus_open_system(&client->bus);
+        if (r >= 0)
+            r = -pthread_create(&client->thread, NULL, client_main, client);
+        if (r < 0) {
+            (void)fprintf(stderr, "bench-clients: client %u: %s\n", i, strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* --- What is told -------------------------------------------------------------------------------- */
+
+static void put(json_t *object, const char *prefix, const char *name, double value) {
+    char key[96];
+
+    (void)snprintf(key, sizeof(key), "%s%s", prefix, name);
+    (void)json_object_set_new(object, key, stats_real(value));
+}
+
+static int put_kind(const struct run *run, json_t *object, const char *prefix, enum kind kind) {
+    size_t calls = run_calls(run, kind), n = 0;
+    _cleanup_free_ double *all = calloc(calls + 1, sizeof(*all));
+
+    if (!all)
+        return -ENOMEM;
+    for (unsigned i = 0; i < run->clients_count; i++) {
+        const struct samples *samples = &run->clients[i].samples[kind];
+
+        if (samples->count > 0)
+            memcpy(all + n, samples->usec, samples->count * sizeof(*all));
+        n += samples->count;
+    }
+    stats_sort(all, n);
+    put(object, prefix, "calls_per_second", (double)calls / run->seconds[kind]);
+    put(object, prefix, "p50_usec", stats_quantile(all, n, 0.50));
+    put(object, prefix, "p95_usec", stats_quantile(all, n, 0.95));
+    put(object, prefix, "p99_usec", stats_quantile(all, n, 0.99));
+    put(object, prefix, "keystrapd_processor_usec", run->keystrapd_usec[kind] / (double)calls);
+    put(object, prefix, "bus_daemon_processor_usec", run->bus_daemon_usec[kind] / (double)calls);
+    return 0;
+}
+
+static int tell(struct run *run) {
+    json_t *object = json_object();
+    int r;
+
+    r = put_kind(run, object, "", KEY);
+    if (r == 0)
+        r = put_kind(run, object, "ping_", PING);
+    if (r == 0) {
+        put(object, "", "ping_ratio",
+            (double)run_calls(run, KEY) / run->seconds[KEY] /
+                ((double)run_calls(run, PING) / run->seconds[PING]));
+        stats_sort(run->ratios, run->slices);
+        put(object, "", "ping_ratio_worst_slice", stats_quantile(run->ratios, run->slices, 0));
+        put(object, "", "ping_ratio_best_slice", stats_quantile(run->ratios, run->slices, 1));
+        r = json_dumpf(object, stdout, JSON_INDENT(1));
+    }
+    json_decref(object);
+    return r;
+}
+
+static void run_done(struct run *run) {
+    for (unsigned i = 0; i < run->clients_count; i++) {
+        struct client *client = &run->clients[i];
+
+        (void)pthread_join(client->thread, NULL);
+        client->bus = sd_bus_flush_close_unref(client->bus);
+        for (unsigned kind = 0; kind < KINDS; kind++)
+            free(client->samples[kind].usec);
+    }
+    (void)pthread_barrier_destroy(&run->begin);
+    (void)pthread_barrier_destroy(&run->end);
+}
+
+static int measure(struct run *run) {
+    int r;
+
+    if (run_start(run) < 0)
+        return EX_UNAVAILABLE; /* threads that wait at the barrier end with us */
+    run_all_slices(run);
+    r = atomic_load(&run->failed) ? -EIO : tell(run);
+    run_done(run);
+    return r < 0 ? EX_SOFTWARE : EX_OK;
+}
+
+/* One client, a key of each of @count NAFs. */
+static int derive_distinct(unsigned count) {
+    sd_bus *bus = NULL;
+    char naf[64];
+    int r;
+
+    r = sd_bus_open_system(&bus);
+    for (unsigned i = 0; r >= 0 && i < count; i++) {
+        (void)snprintf(naf, sizeof(naf), "n%u.example.com", i);
+        r = call_key(bus, naf);
+    }
+    if (r < 0)
+        (void)fprintf(stderr, "bench-clients: %s\n", strerror(-r));
+    bus = sd_bus_flush_close_unref(bus);
+    return r < 0 ? EX_UNAVAILABLE : EX_OK;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"clients", required_argument, NULL, 'c'},
+                                            {"slices", required_argument, NULL, 's'},
+                                            {"slice-msec", required_argument, NULL, 'm'},
+                                            {"keystrapd", required_argument, NULL, 'k'},
+                                            {"bus-daemon", required_argument, NULL, 'b'},
+                                            {"distinct", required_argument, NULL, 'd'},
+                                            {0}};
+    _cleanup_free_ struct run *run = calloc(1, sizeof(*run));
+    unsigned distinct = 0;
+    int c;
+
+    while (run && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        int value = c == '?' ? -1 : atoi(optarg);
+
+        switch (c) {
+        case 'c':
+            run->clients_count = (unsigned)value;
+            break;
+        case 's':
+            run->slices = (unsigned)value;
+            break;
+        case 'm':
+            run->slice_msec = (unsigned)value;
+            break;
+        case 'k':
+            run->keystrapd = value;
+            break;
+        case 'b':
+            run->bus_daemon = value;
+            break;
+        case 'd':
+            distinct = (unsigned)value;
+            break;
+        default:
+            return EX_USAGE;
+        }
+    }
+    if (!run)
+        return EX_OSERR;
+    if (distinct > 0)
+        return derive_distinct(distinct);
+    if (run->clients_count < 1 || run->clients_count > CLIENTS_MAX || run->slices < 1 ||
+        run->slices > SLICES_MAX || run->slice_msec < 1)
+        return EX_USAGE;
+    return measure(run);
+}
