@@ -84,7 +84,7 @@ static bool check_daemon(struct doctor *d, sd_bus *bus) {
         report_no_diagnosis(d, &error, r);
         return false;
     }
-    report(d, "bus-policy", "ok", "Everybody may call " CTL_NAME ".", "");
+    report(d, "bus-policy", "ok", "The bus lets this user call " CTL_NAME ".", "");
     (void)snprintf(text, sizeof(text), "keystrapd %s answers.", version);
     report(d, "daemon", "ok", text, "");
     return true;
@@ -99,7 +99,9 @@ static void check_all(struct doctor *d) {
     r = sd_bus_open_system_with_description(&bus, "keystrapctl");
     if (r < 0) {
         d->status = EX_UNAVAILABLE;
-        report(d, "bus", "absent", strerror(-r), "Start the system bus: systemctl start dbus.");
+        report(d, "bus", "absent", strerror(-r),
+               r == -EACCES || r == -EPERM ? "Let this user connect to the bus's socket."
+                                           : "Start the system bus: systemctl start dbus.");
         return;
     }
     report(d, "bus", "ok", "The system bus answers.", "");

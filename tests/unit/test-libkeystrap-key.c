@@ -197,6 +197,35 @@ static void the_memory_is_locked_and_not_dumped(void **state) {
     key_free(key);
 }
 
+/* The linker sends the library's munmap() here (see dbus/CMakeLists.txt). */
+int __real_munmap(void *address, size_t length);
+int __wrap_munmap(void *address, size_t length);
+
+static size_t unmapped, unmapped_not_zero;
+
+int __wrap_munmap(void *address, size_t length) {
+    const uint8_t *octets = address;
+
+    unmapped += length;
+    for (size_t i = 0; i < length; i++)
+        unmapped_not_zero += octets[i] != 0;
+    return __real_munmap(address, length);
+}
+
+static void the_memory_is_erased_before_it_is_given_back(void **state) {
+    struct keystrap_naf_key *key = NULL;
+    uint8_t data[NAF_KEY_LENGTH];
+
+    (void)state;
+    fill(data, sizeof(data), 5);
+    assert_int_equal(read_from(data, sizeof(data), true, USEC_PER_SEC, &key), 0);
+    (void)snprintf(key->btid, sizeof(key->btid), "btid@bsf");
+    unmapped = unmapped_not_zero = 0;
+    keystrap_naf_key_free(key);
+    assert_true(unmapped >= sizeof(struct keystrap_naf_key));
+    assert_int_equal(unmapped_not_zero, 0);
+}
+
 static void nothing_may_be_freed(void **state) {
     (void)state;
     keystrap_naf_key_free(NULL);
@@ -212,6 +241,7 @@ int main(void) {
         cmocka_unit_test(a_key_in_pieces_is_taken),
         cmocka_unit_test(what_is_no_descriptor_is_refused),
         cmocka_unit_test(the_memory_is_locked_and_not_dumped),
+        cmocka_unit_test(the_memory_is_erased_before_it_is_given_back),
         cmocka_unit_test(nothing_may_be_freed),
     };
 
