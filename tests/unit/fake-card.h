@@ -111,6 +111,7 @@ struct fake_card {
     uint16_t usim_sw;         /* in place of it */
     uint16_t verify_sw;       /* for VERIFY without data */
     const char *authenticate; /* hex with status word */
+    size_t surplus;           /* octets more than READ asks for */
     int begin_outcome;        /* of the next begin() */
     unsigned fail_at;         /* the exchange, from 1, that fails */
     int fail_with;
@@ -211,7 +212,8 @@ static inline size_t fake_card_read(struct fake_card *card, const uint8_t *comma
     if (command[1] == 0xb2 ? wanted != length : wanted > length)
         return fake_sw(ret, 0, (uint16_t)(0x6c00 | length));
     memcpy(ret, content + offset, wanted);
-    return fake_sw(ret, wanted, 0x9000);
+    memset(ret + wanted, 0xaa, card->surplus);
+    return fake_sw(ret, wanted + card->surplus, 0x9000);
 }
 
 static inline size_t fake_card_channel(struct fake_card *card, const uint8_t *command,

@@ -308,6 +308,23 @@ static void test_a_reset_before_it_is_repaired_in_the_same_transaction(void **st
     assert_secret(aka.ck, CK);
 }
 
+/* A transport that opens channels itself: by the full AID this time, and the USIM is selected with it. */
+static void test_a_reset_is_repaired_through_the_transports_channels(void **state) {
+    _cleanup_uicc_aka_ struct uicc_aka aka = {0};
+    struct fixture *f = *state;
+    struct uicc *uicc;
+
+    f->uicc = uicc_free(f->uicc);
+    f->card.transport.flags = TRANSPORT_CHANNELS;
+    assert_int_equal(uicc_new(&f->card.transport, &uicc), 0);
+    assert_int_equal(uicc_open(uicc, NULL), 0);
+    fake_card_reset(&f->card);
+    assert_int_equal(uicc_authenticate(uicc, rand_octets, autn_octets, &aka, NULL), 0);
+    assert_int_equal(f->card.opens, 3);
+    assert_int_equal(f->card.closes, 1);
+    uicc_free(uicc);
+}
+
 /* While channel and selection are set up again, the card is reset once more: begun anew, once. */
 static void test_a_reset_during_the_repair_is_repaired_once(void **state) {
     struct fixture *f = *state;
@@ -403,6 +420,7 @@ int main(void) {
         BOTH(test_channel_and_selection_are_kept_between_operations),
         BOTH(test_on_the_basic_channel_the_usim_is_selected_in_each_transaction),
         BOTH(test_a_reset_before_it_is_repaired_in_the_same_transaction),
+        BOTH(test_a_reset_is_repaired_through_the_transports_channels),
         BOTH(test_a_reset_during_the_repair_is_repaired_once),
         BOTH(test_it_is_never_sent_twice),
         BOTH(test_a_channel_that_is_gone_is_opened_again),

@@ -207,6 +207,16 @@ static void test_a_card_that_does_not_tell_of_its_pin_is_asked_when_it_refuses(v
     assert_int_equal(uicc_identity(f->uicc)->pin_tries, -1);
 }
 
+/* ISO/IEC 7816-4 11.5.6: a card may say that verification is not required now. */
+static void test_a_card_that_says_verified_is_believed(void **state) {
+    struct fixture *f = *state;
+
+    f->card.usim_fcp = FAKE_USIM_PIN_ON;
+    f->card.verify_sw = 0x9000;
+    assert_int_equal(uicc_open(f->uicc, &f->failure), 0);
+    assert_int_equal(uicc_identity(f->uicc)->pin, UICC_PIN_VERIFIED);
+}
+
 static void test_a_blocked_pin_is_told_as_such(void **state) {
     static const uint16_t words[] = {0x63c0, 0x6983};
     struct fixture *f = *state;
@@ -454,6 +464,38 @@ static void test_long_files_are_read_as_far_as_needed(void **state) {
     assert_true(uicc_service(uicc_identity(f->uicc), 256));
 }
 
+/* A file that is not what it should be, or answers that are longer than what was asked for. */
+static void test_files_of_another_kind_or_length_are_refused(void **state) {
+    struct fixture *f = *state;
+    struct fake_file *imsi = fake_card_file(&f->card, 0x6f07),
+                     *dir = fake_card_file(&f->card, 0x2f00);
+
+    imsi->fcp = "620782054221000901"; /* linear fixed */
+    assert_int_equal(uicc_open(f->uicc, &f->failure), UICC_E_MALFORMED);
+    assert_non_null(strstr(f->failure.text, "EF_IMSI"));
+    imsi->fcp = "8002"; /* no FCP at all */
+    assert_int_equal(uicc_open(f->uicc, NULL), UICC_E_MALFORMED);
+    imsi->fcp = NULL;
+    f->card.surplus = 1;
+    assert_int_equal(uicc_open(f->uicc, NULL), UICC_E_MALFORMED);
+    f->card.surplus = 0;
+    dir->read_sw = 0x6f00;
+    assert_int_equal(uicc_open(f->uicc, NULL), UICC_E_STATUS);
+    f->card.usim_fcp = "8002";
+    dir->read_sw = 0;
+    assert_int_equal(uicc_open(f->uicc, NULL), UICC_E_MALFORMED);
+}
+
+/* Fewer records than EF_DIR says, and none more behind: the end is the end. */
+static void test_a_file_that_ends_early_is_read_to_its_end(void **state) {
+    struct fixture *f = *state;
+
+    fake_card_file(&f->card, 0x2f00)->fcp = "62078205422100200a";
+    fake_card_file(&f->card, 0x2f00)->content =
+        "610e4f0ca0000000871004ff49ff0589ffffffffffffffffffffffffffffffff";
+    assert_int_equal(uicc_open(f->uicc, &f->failure), UICC_E_NO_APPLICATION);
+}
+
 /* --- Failures ---------------------------------------------------------------------------------------------------- */
 
 /*
@@ -535,6 +577,7 @@ int main(void) {
         TEST(test_a_pin_that_was_verified_is_no_obstacle),
         TEST(test_a_pin_that_is_required_is_told_with_its_tries),
         TEST(test_a_card_that_does_not_tell_of_its_pin_is_asked_when_it_refuses),
+        TEST(test_a_card_that_says_verified_is_believed),
         TEST(test_a_blocked_pin_is_told_as_such),
         TEST(test_objects_of_a_record_come_in_any_order_and_padded),
         TEST(test_a_record_of_255_octets),
@@ -550,6 +593,8 @@ int main(void) {
         TEST(test_files_that_only_help_may_be_missing),
         cmocka_unit_test(test_service_numbers_are_bounded),
         TEST(test_long_files_are_read_as_far_as_needed),
+        TEST(test_files_of_another_kind_or_length_are_refused),
+        TEST(test_a_file_that_ends_early_is_read_to_its_end),
         TEST(test_a_failure_at_any_exchange_comes_up_and_ends_the_transaction),
         TEST(test_a_card_that_cannot_be_taken_is_told_unchanged),
         TEST(test_a_reset_before_the_transaction_is_no_failure),
