@@ -383,7 +383,7 @@ static void test_a_pin_that_is_required_later_is_told_with_its_tries(void **stat
     f->card.verify_sw = 0x63c1;
     f->card.authenticate = "6982";
     assert_int_equal(authenticate(f, &aka), UICC_E_PIN_REQUIRED);
-    assert_non_null(strstr(f->failure.text, "1 tries left"));
+    assert_non_null(strstr(f->failure.text, "1 try left"));
     assert_int_equal(uicc_identity(f->uicc)->pin, UICC_PIN_REQUIRED);
     f->card.authenticate = SUCCESS "9000";
     assert_int_equal(authenticate(f, &aka), 0);

@@ -379,7 +379,7 @@ static void test_requests_it_cannot_do_are_answered(void **state) {
     world_plugin_bye(&plugin);
 }
 
-/* pcscd comes and goes ten times: no descriptor is lost on the way. */
+/* pcscd comes and goes six times: no descriptor is lost on the way. */
 static void test_restarts_of_pcscd_leak_no_descriptor(void **state) {
     struct world_plugin plugin;
     char path[64];
@@ -390,7 +390,7 @@ static void test_restarts_of_pcscd_leak_no_descriptor(void **state) {
     skip_unless_root();
     world_reader(true);
     world_plugin_start(&plugin, NULL, true);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 6; i++) {
         world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
         pcscd = world_pcscd_start();
         world_plugin_expect(&plugin, KEYSTRAP_CARD_ABSENT);
