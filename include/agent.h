@@ -94,6 +94,9 @@ int agent_reload(struct agent *agent, struct failure *failure);
  */
 void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userdata);
 
+/**
+ * agent_get_status() - what the agent knows now; what @ret points to lives until the next turn of the loop
+ */
 void agent_get_status(struct agent *agent, struct agent_status *ret);
 
 /* --- Requests ------------------------------------------------------------------------------------- */

@@ -105,7 +105,8 @@ struct challenge {
  *
  * Other schemes and algorithms are passed over. qop auth-int is preferred to auth.
  *
- * Return: 0; UB_E_CHALLENGE when none can be answered or the list is malformed; UB_E_NONCE when the nonce is not base64 of 32 octets or more.
+ * Return: 0; UB_E_CHALLENGE when none can be answered or the list is malformed; UB_E_NONCE when the nonce is
+ * not base64 of 32 octets or more.
  */
 int challenge_parse(const char *const *values, size_t count, struct challenge *ret,
                     struct failure *failure);

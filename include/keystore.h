@@ -20,6 +20,9 @@
 
 struct keystore;
 
+/**
+ * keystore_new() - a store without Ks. Return: 0; -ENOMEM.
+ */
 int keystore_new(struct keystore **ret);
 
 /**

@@ -58,6 +58,9 @@ struct ub_result {
     uint64_t network_usec;         /* time spent in get() */
 };
 
+/**
+ * ub_result_done() - free what @result has; its Ks is erased
+ */
 void ub_result_done(struct ub_result *result);
 
 #define _cleanup_ub_result_ __attribute__((cleanup(ub_result_done)))

@@ -48,6 +48,9 @@ struct uicc_aka {
     uint8_t auts[AKA_AUTS_LENGTH]; /* for UICC_E_SYNC; public by design */
 };
 
+/**
+ * uicc_aka_done() - erase and free RES, CK and IK
+ */
 void uicc_aka_done(struct uicc_aka *aka);
 
 #define _cleanup_uicc_aka_ __attribute__((cleanup(uicc_aka_done)))
