@@ -91,7 +91,7 @@ int pin_refused(struct uicc *uicc, int code, struct failure *failure) {
             pin_name(reference));
     return failure_set(
         failure, UICC_E_PIN_REQUIRED,
-        "%s of the SIM is enabled and not verified, %d tries left: disable it, or verify "
-        "it with the modem's tool; keystrap presents no PIN",
-        pin_name(reference), identity->pin_tries);
+        "%s of the SIM is enabled and not verified, %d %s left: disable it, or verify it with the "
+        "modem's tool; keystrap presents no PIN",
+        pin_name(reference), identity->pin_tries, identity->pin_tries == 1 ? "try" : "tries");
 }

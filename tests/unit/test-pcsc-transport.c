@@ -108,6 +108,33 @@ static void test_states_follow_the_world_and_it_recovers(void **state) {
     world_pcscd_stop(pcscd, SIGTERM);
 }
 
+/* Nobody used the card while it was out: the next transaction is on the card that is there now, and says so. */
+static void test_a_card_put_back_between_transactions_reads_as_reset(void **state) {
+    struct world_plugin plugin;
+    struct vpcd_card card;
+    pid_t pcscd;
+
+    (void)state;
+    skip_unless_root();
+    world_reader(true);
+    pcscd = world_pcscd_start();
+    vpcd_card_insert(&card, VPCD_PORT, atr_t0, sizeof(atr_t0), 0);
+    world_plugin_start(&plugin, NULL, true);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    ask_card(&plugin, KEYSTRAP_RESULT_OK);
+    vpcd_card_pull(&card);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_ABSENT);
+
+    vpcd_card_insert(&card, VPCD_PORT, atr_t1, sizeof(atr_t1), 0);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    assert_int_equal(plugin.atr_length, sizeof(atr_t1));
+    ask_card(&plugin, KEYSTRAP_RESULT_CARD_RESET);
+    ask_card(&plugin, KEYSTRAP_RESULT_OK);
+    world_plugin_bye(&plugin);
+    vpcd_card_pull(&card);
+    world_pcscd_stop(pcscd, SIGTERM);
+}
+
 /* pcscd dies with a transaction open, and is back soon: what was set up before must not be counted on. */
 static void test_pcscd_killed_in_a_transaction_then_card_reset(void **state) {
     struct world_plugin plugin;
@@ -429,6 +456,7 @@ static int clean_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_states_follow_the_world_and_it_recovers),
+        TEST(test_a_card_put_back_between_transactions_reads_as_reset),
         TEST(test_pcscd_killed_in_a_transaction_then_card_reset),
         TEST(test_commands_take_the_form_of_the_cards_protocol),
         TEST(test_reset_by_another_program_is_told_once),

@@ -101,14 +101,20 @@ static LONG transaction_begin(struct pcsc *pcsc) {
 static LONG take_card(struct pcsc *pcsc, const char *reader) {
     LONG error;
 
-    /* After a restart of pcscd the old connection fails once, and a new one does not. */
+    /*
+     * After a restart of pcscd, and after a card was pulled and put back, the old connection fails once, and a
+     * new one does not.
+     */
     for (unsigned attempt = 0;; attempt++) {
         error = card_ensure(pcsc, reader);
         if (error == SCARD_S_SUCCESS)
             error = transaction_begin(pcsc);
-        if (!pcsc_service_lost(error))
+        if (pcsc_service_lost(error))
+            context_drop(pcsc);
+        else if (error == SCARD_W_REMOVED_CARD)
+            card_drop(pcsc);
+        else
             return error;
-        context_drop(pcsc);
         if (attempt > 0)
             return error;
     }
