@@ -82,16 +82,12 @@ void call_pool_done(struct call_pool *pool) {
 }
 
 static void send_failure(sd_bus_message *message, int code, const struct failure *failure) {
-    char cause[FAILURE_TEXT_MAX], text[FAILURE_TEXT_MAX * 2];
-    const char *remedy = outcome_remedy(code);
-    size_t length;
+    struct failure told = {.code = code};
+    char text[FAILURE_DESCRIPTION_MAX];
 
-    text_copy(cause, sizeof(cause),
-              failure && failure->text[0] ? failure->text : outcome_name(code));
-    length = strlen(cause);
-    if (length > 0 && cause[length - 1] == '.')
-        cause[length - 1] = '\0';
-    (void)snprintf(text, sizeof(text), "%s%s%s", cause, remedy[0] ? ". " : "", remedy);
+    if (failure)
+        text_copy(told.text, sizeof(told.text), failure->text);
+    failure_describe(&told, text);
     (void)sd_bus_reply_method_errorf(message, error_map_name(code), "%s", text);
 }
 

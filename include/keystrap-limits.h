@@ -95,6 +95,7 @@
 #define REQUESTS_PER_CALLER_MAX 64u   /* of which one connection may have */
 #define PEERS_MAX 1024u               /* bus connections whose credentials are remembered */
 #define FAILURE_TEXT_MAX 384u         /* octets of what a user is told */
+#define FAILURE_DESCRIPTION_MAX 640u /* the same with a remedy */
 
 /* --- The bus ----------------------------------------------------------------------------------- */
 #define BUS_NAME_MAX 255u             /* octets of a connection's name, D-Bus specification */

@@ -106,6 +106,13 @@ int failure_set(struct failure *failure, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /**
+ * failure_describe() - the whole message for a user: the text, and what to do about it
+ *
+ * A text that holds its own remedy has it after a semicolon; any other is followed by outcome_remedy().
+ */
+void failure_describe(const struct failure *failure, char ret[FAILURE_DESCRIPTION_MAX]);
+
+/**
  * failure_clear() - forget
  */
 void failure_clear(struct failure *failure);

@@ -183,7 +183,7 @@ static const struct {
     {UICC_E_STATUS, "Ask the operator whether the SIM is provisioned for this use."},
     {UICC_E_NO_APPLICATION, "Use a SIM with a USIM application; a 2G SIM cannot do GBA."},
     {UICC_E_NO_CHANNEL, "End other programs that hold logical channels of the SIM."},
-    {UICC_E_PIN_REQUIRED, "Disable the SIM's PIN, or name a file with the PIN in keystrap.conf."},
+    {UICC_E_PIN_REQUIRED, "Disable the SIM's PIN, or have the modem verify it."},
     {UICC_E_PIN_BLOCKED, "Unblock the PIN with the PUK in a phone or modem."},
     {UICC_E_SYNC,
      "Nothing: the network resynchronises by itself; ask the operator if it never does."},
@@ -196,7 +196,7 @@ static const struct {
      "in the operator's network."},
     {HTTP_E_CONNECT,
      "Check that the gateway's data connection is up and that nothing blocks the port."},
-    {HTTP_E_TIMEOUT, "Try again later, or raise RequestTimeout in keystrap.conf."},
+    {HTTP_E_TIMEOUT, "Try again later, or raise RequestTimeoutSec= in keystrap.conf."},
     {HTTP_E_TLS, "Check the gateway's clock, and the trust anchors set in keystrap.conf."},
     {HTTP_E_PROTOCOL,
      "Check the BSF's address: what answers there does not speak HTTP as a BSF does."},
@@ -204,7 +204,7 @@ static const struct {
     {HTTP_E_HELPER, "Check that keystrap-http is installed, and the journal for why it ended."},
     {UB_E_REFUSED, "Ask the operator whether GBA is enabled for this subscription."},
     {UB_E_UNKNOWN, "Check the BSF's address: no BSF answers there."},
-    {UB_E_BUSY, "Nothing: keystrapd tries again later."},
+    {UB_E_BUSY, "Ask again later; the BSF cannot answer now."},
     {UB_E_CHALLENGE, "Check the BSF's address, and that the operator's BSF supports AKAv1-MD5."},
     {UB_E_NONCE, "Check the BSF's address: what answers there does not challenge with AKA."},
     {UB_E_RESYNC, "Ask the operator: its sequence number and the SIM's do not come together."},
@@ -212,7 +212,7 @@ static const struct {
                              "whether it belongs to this SIM."},
     {UB_E_NETWORK_AUTH, "Check that the BSF is that of the SIM's operator."},
     {UB_E_RSPAUTH_MISSING,
-     "Check the BSF's address, or allow a BSF without rspauth in keystrap.conf."},
+     "Check the BSF's address; where the operator's BSF gives no proof, set RequireRspauth=no."},
     {UB_E_RSPAUTH_WRONG,
      "Check the BSF's address: what answers there does not know the SIM's key."},
     {UB_E_INFO_MALFORMED, "Ask the operator: its BSF does not answer as TS 24.109 says."},
@@ -264,6 +264,17 @@ int failure_set(struct failure *failure, int code, const char *format, ...) {
     }
     errno = saved_errno;
     return code;
+}
+
+void failure_describe(const struct failure *failure, char ret[FAILURE_DESCRIPTION_MAX]) {
+    const char *text = failure->text[0] ? failure->text : outcome_name(failure->code);
+    const char *remedy = strchr(text, ';') ? "" : outcome_remedy(failure->code);
+    size_t length = strlen(text);
+
+    while (length > 0 && strchr(".?", text[length - 1]))
+        length--;
+    (void)snprintf(ret, FAILURE_DESCRIPTION_MAX, "%.*s.%s%s", (int)length, text,
+                   remedy[0] ? " " : "", remedy);
 }
 
 void failure_clear(struct failure *failure) {

@@ -10,6 +10,8 @@
 #include "keystore.h"
 #include "worker.h"
 
+#define DENIAL_LOG_SLOTS 64u
+
 enum agent_request_kind {
     AGENT_REQUEST_NAF_KEY,
     AGENT_REQUEST_BOOTSTRAP,
@@ -64,7 +66,7 @@ struct agent {
     struct failure last_failure;
     uint64_t bootstraps;
     uint64_t last_card_usec, last_network_usec, last_total_usec;
-    uint64_t denial_logged_usec; /* a flood of denials is not a flood of log lines */
+    uint64_t denial_logged_usec[DENIAL_LOG_SLOTS]; /* by uid: a flood of denials is not one of log lines */
     agent_changed_fn changed;
     void *changed_userdata;
 };
@@ -80,9 +82,11 @@ struct agent_request *agent_request_list_pop(struct agent_request_list *list);
 void agent_request_list_take(struct agent_request_list *from, struct agent_request_list *ret);
 
 /**
- * agent_log_denial() - tell the operator, at most once a second
+ * agent_log_denial() - tell the operator, at most once a second for each user (as good as: users whose
+ * numbers are DENIAL_LOG_SLOTS apart share a second)
  */
-void agent_log_denial(struct agent *agent, const struct failure *failure);
+void agent_log_denial(struct agent *agent, const struct access_caller *caller,
+                      const struct failure *failure);
 
 void agent_requests_answer(struct agent *agent, int r, const struct failure *failure);
 void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failure *failure,

@@ -358,7 +358,7 @@ static enum agent_state agent_state(const struct agent *agent, bool has_ks) {
         return AGENT_STARTING;
     switch (agent->card) {
     case KEYSTRAP_CARD_SERVICE_ABSENT:
-        return AGENT_NO_SERVICE;
+        return agent->card_r == UICC_E_SERVICE_ABSENT ? AGENT_NO_SERVICE : AGENT_CARD_UNUSABLE;
     case KEYSTRAP_CARD_READER_ABSENT:
         return AGENT_NO_READER;
     case KEYSTRAP_CARD_ABSENT:

@@ -165,17 +165,20 @@ int card_job_read(struct card_job *job, struct failure *failure) {
     return 0;
 }
 
-bool card_job_is_transient(int outcome) {
-    switch (outcome) {
-    case UICC_E_SILENT:
-    case UICC_E_RESET:
-    case UICC_E_BUSY:
-    case UICC_E_TRANSPORT:
-    case UICC_E_MALFORMED:
-    case UICC_E_NO_CHANNEL:
+bool card_job_is_transient(const struct card_job *job, int outcome) {
+    /* A program that was ended tells nothing any more: it has to be started again. */
+    if (outcome < 0 || !plugin_running(job->plugin))
         return true;
+    if (plugin_state(job->plugin)->card != KEYSTRAP_CARD_PRESENT)
+        return false; /* the transport tells when that changes */
+    switch (outcome) {
+    case UICC_E_NO_APPLICATION:
+    case UICC_E_PIN_REQUIRED:
+    case UICC_E_PIN_BLOCKED:
+    case UICC_E_IDENTITY:
+        return false;
     default:
-        return outcome < 0;
+        return outcome != 0;
     }
 }
 

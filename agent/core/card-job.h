@@ -59,4 +59,4 @@ int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *fail
  * card_job_is_transient() - whether reading the card again later may end differently without anybody
  * touching card or configuration
  */
-bool card_job_is_transient(int outcome);
+bool card_job_is_transient(const struct card_job *job, int outcome);

@@ -184,7 +184,7 @@ int agent_diagnose(struct agent *agent, const struct access_caller *caller, agen
     *ret = NULL;
     r = access_check_manage(agent->access, caller, &failure);
     if (r == ACCESS_E_DENIED)
-        agent_log_denial(agent, &failure);
+        agent_log_denial(agent, caller, &failure);
     if (r == 0 && agent->pending >= REQUESTS_PENDING_MAX)
         r = failure_set(&failure, ACCESS_E_TOO_MANY, "%u requests wait already; ask again later",
                         REQUESTS_PENDING_MAX);

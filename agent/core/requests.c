@@ -130,7 +130,9 @@ void agent_requests_answer(struct agent *agent, int r, const struct failure *fai
 
 /* What is wrong with the card, for who would otherwise wait for nothing. 0 where a try is worth it. */
 static int agent_check_card(const struct agent *agent, struct failure *failure) {
-    if (!agent->card_known || agent->card == KEYSTRAP_CARD_PRESENT || agent->card_r == 0)
+    /* A transport program that died is started again by the job itself. */
+    if (!agent->card_known || agent->card == KEYSTRAP_CARD_PRESENT || agent->card_r == 0 ||
+        agent->card_r == UICC_E_TRANSPORT)
         return 0;
     return failure_set(failure, agent->card_r, "%s", agent->card_failure.text);
 }
@@ -188,12 +190,14 @@ static int agent_wait(struct agent *agent, const struct agent_request *template,
     return 0;
 }
 
-void agent_log_denial(struct agent *agent, const struct failure *failure) {
+void agent_log_denial(struct agent *agent, const struct access_caller *caller,
+                      const struct failure *failure) {
+    uint64_t *logged = &agent->denial_logged_usec[caller->uid % DENIAL_LOG_SLOTS];
     uint64_t now = now_usec();
 
-    if (now - agent->denial_logged_usec < DENIAL_LOG_INTERVAL_USEC)
+    if (now - *logged < DENIAL_LOG_INTERVAL_USEC)
         return;
-    agent->denial_logged_usec = now;
+    *logged = now;
     log_message(LOG_NOTICE, MESSAGE_ID_DENIED, "denied: %s", failure->text);
 }
 
@@ -220,7 +224,7 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
     if (r == 0)
         r = access_check_naf(agent->access, caller, request.naf_fqdn, ua_protocol, &failure);
     if (r == ACCESS_E_DENIED)
-        agent_log_denial(agent, &failure);
+        agent_log_denial(agent, caller, &failure);
     if (r == 0 && !force) {
         r = agent_answer_key(agent, request.naf_fqdn, ua_protocol, false, done, userdata);
         if (r == 0)
@@ -249,7 +253,7 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
     *ret = NULL;
     r = access_check_manage(agent->access, caller, &failure);
     if (r != 0) {
-        agent_log_denial(agent, &failure);
+        agent_log_denial(agent, caller, &failure);
         agent_refuse(r, &failure, done, userdata);
         return 0;
     }
@@ -284,7 +288,7 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, struct
 
     r = access_check_manage(agent->access, caller, failure);
     if (r != 0) {
-        agent_log_denial(agent, failure);
+        agent_log_denial(agent, caller, failure);
         return r;
     }
     (void)agent_forget_ks(agent);

@@ -117,7 +117,7 @@ static void worker_look(struct worker *worker) {
     report->r = card_job_read(card, &report->failure);
 
     state = plugin_state(card->plugin);
-    report->card = report->r == UICC_E_TRANSPORT ? KEYSTRAP_CARD_SERVICE_ABSENT : state->card;
+    report->card = state->card;
     memcpy(report->reader, state->reader, sizeof(report->reader));
     if (card->uicc)
         report->identity = *uicc_identity(card->uicc);
@@ -125,7 +125,7 @@ static void worker_look(struct worker *worker) {
     memcpy(report->bsf, card->bsf, sizeof(report->bsf));
     report->generation = card->generation;
 
-    if (report->r != 0 && card_job_is_transient(report->r)) {
+    if (report->r != 0 && card_job_is_transient(card, report->r)) {
         worker->retry_delay =
             worker->retry_delay == 0 ? PLUGIN_RESTART_MIN_USEC : worker->retry_delay * 2;
         if (worker->retry_delay > PLUGIN_RESTART_MAX_USEC)

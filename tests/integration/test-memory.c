@@ -126,9 +126,12 @@ static void search_process(pid_t pid, const char *who, const struct needles *nee
     maps = fopen(path, "re");
     assert_non_null(maps);
     while (fgets(line, sizeof(line), maps)) {
+        uint64_t first, last;
         char permissions[8];
 
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &begin, &end, permissions) == 3) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &first, &last, permissions) == 3) {
+            begin = first;
+            end = last;
             readable = permissions[0] == 'r';
             (void)snprintf(where, sizeof(where), "%s", line);
         } else if (strncmp(line, "VmFlags:", 8) == 0 && readable) {

@@ -11,11 +11,21 @@
 #include <signal.h>
 #include <unistd.h>
 
+/* Asking fails, with this exit status and these words. */
 static void expect_error(struct gateway *gateway, int status, const char *words) {
     char key[128];
 
     assert_int_equal(gateway_ask(gateway, WORLD_USER_METER, "naf.example.com", key, 128), status);
     assert_true(gateway_said(gateway, words));
+}
+
+/* What failed last has this name on the bus. */
+static void expect_last_error(struct gateway *gateway, const char *name) {
+    char error[128], expected[128];
+
+    (void)snprintf(expected, sizeof(expected), "org.keystrap.Agent1.Error.%s", name);
+    gateway_property(gateway, "LastError", error, sizeof(error));
+    assert_string_equal(error, expected);
 }
 
 static void expect_recovery(struct gateway *gateway) {
@@ -80,7 +90,8 @@ static void a_card_pulled_in_the_middle_is_a_named_error(void **state) {
     gateway_start(&gateway, *state, NULL, NULL);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
     assert_int_equal(world_ctl(gateway.usim, "fault drop-at 1", NULL, 0), 0);
-    expect_error(&gateway, 69, "card");
+    expect_error(&gateway, 69, "there is no card");
+    assert_true(gateway_wait_state(&gateway, "no-card"));
     assert_int_equal(world_ctl(gateway.usim, "insert", NULL, 0), 0);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
     expect_recovery(&gateway);
@@ -94,7 +105,8 @@ static void a_silent_card_is_a_named_error_in_time(void **state) {
     assert_true(gateway_wait_state(&gateway, "card-ready"));
     assert_int_equal(world_ctl(gateway.usim, "fault silent-at 1 4", NULL, 0), 0);
     begin = world_elapsed_msec(gateway.world);
-    expect_error(&gateway, 69, "no answer within 1000 ms");
+    expect_error(&gateway, 75, "no answer within 1000 ms");
+    expect_last_error(&gateway, "CardSilent");
     assert_true(world_elapsed_msec(gateway.world) - begin < 4000);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
     expect_recovery(&gateway);
@@ -137,19 +149,23 @@ static void a_network_that_the_card_does_not_trust_is_not_answered(void **state)
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_int_equal(world_ctl(gateway.bsf, "fault wrong-mac x1", NULL, 0), 0);
-    expect_error(&gateway, 76, "NetworkAuth");
+    expect_error(&gateway, 69, "network");
+    expect_last_error(&gateway, "NetworkNotAuthentic");
     assert_int_equal(gateway_count(gateway.bsf, "requests"), 1);
     expect_recovery(&gateway);
 }
 
 static void a_pin_is_named_and_never_tried(void **state) {
-    static const char *const arguments[] = {"--pin", NULL};
+    static const char *const arguments[] = {"--pin-enabled", NULL};
     struct gateway gateway;
+    char tries[16];
 
     gateway_start(&gateway, *state, arguments, NULL);
     assert_true(gateway_wait_state(&gateway, "card-unusable"));
     expect_error(&gateway, 69, "PIN");
-    assert_int_equal(gateway_count(gateway.usim, "verifies"), 0);
+    expect_last_error(&gateway, "PinRequired");
+    gateway_property(&gateway, "PinTries", tries, sizeof(tries));
+    assert_string_equal(tries, "3");
 }
 
 static void what_a_bsf_does_wrong_has_a_name(void **state) {
@@ -157,12 +173,17 @@ static void what_a_bsf_does_wrong_has_a_name(void **state) {
         const char *fault;
         const char *error; /* of org.keystrap.Agent1.Error. */
     } cases[] = {
-        {"fault status 403", "Refused"},         {"fault status 404", "BsfUnknown"},
-        {"fault status 503", "BsfBusy"},         {"fault garbage", "Http"},
-        {"fault body-garbage", "Info"},          {"fault no-rspauth", "RspauthMissing"},
-        {"fault wrong-rspauth", "RspauthWrong"}, {"fault no-challenge", "Challenge"},
-        {"fault redirect", "Refused"},           {"fault big-body", "TooLarge"},
-        {"fault lifetime -5", "Lifetime"},
+        {"fault status 403", "BsfRefused"},
+        {"fault status 404", "BsfUnknown"},
+        {"fault status 503", "BsfBusy"},
+        {"fault garbage", "BsfProtocol"},
+        {"fault body-garbage", "BootstrappingInfoMalformed"},
+        {"fault no-rspauth", "BsfProofMissing"},
+        {"fault wrong-rspauth", "BsfProofWrong"},
+        {"fault no-challenge", "ChallengeUnusable"},
+        {"fault redirect", "BsfRefused"},
+        {"fault big-body", "BsfAnswerTooLarge"},
+        {"fault lifetime -5", "LifetimeUnusable"},
     };
     struct gateway gateway;
 
@@ -174,7 +195,7 @@ static void what_a_bsf_does_wrong_has_a_name(void **state) {
         assert_int_equal(world_ctl(gateway.bsf, cases[i].fault, NULL, 0), 0);
         assert_int_not_equal(
             gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, sizeof(key)), 0);
-        assert_true(gateway_said(&gateway, cases[i].error));
+        expect_last_error(&gateway, cases[i].error);
         gateway_property(&gateway, "State", state_now, sizeof(state_now));
         assert_string_equal(state_now, "card-ready");
         assert_int_equal(world_ctl(gateway.bsf, "clear", NULL, 0), 0);
@@ -189,7 +210,8 @@ static void a_bsf_that_hangs_is_left_at_the_deadline(void **state) {
     gateway_start(&gateway, *state, NULL, "RequestTimeoutSec=1");
     assert_int_equal(world_ctl(gateway.bsf, "fault hang", NULL, 0), 0);
     begin = world_elapsed_msec(gateway.world);
-    expect_error(&gateway, 69, "Timeout");
+    expect_error(&gateway, 75, "did not answer in time");
+    expect_last_error(&gateway, "BsfTimeout");
     assert_true(world_elapsed_msec(gateway.world) - begin < 5000);
     expect_recovery(&gateway);
 }
@@ -198,7 +220,8 @@ static void a_bsf_that_is_not_there_is_named(void **state) {
     struct gateway gateway;
 
     gateway_start(&gateway, *state, NULL, "ConnectTo=127.0.0.1:1");
-    expect_error(&gateway, 69, "127.0.0.1");
+    expect_error(&gateway, 75, "127.0.0.1");
+    expect_last_error(&gateway, "BsfUnreachable");
 }
 
 static void an_http_program_that_is_killed_is_replaced(void **state) {

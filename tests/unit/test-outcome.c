@@ -114,8 +114,35 @@ static void test_a_long_text_is_cut_between_characters(void **state) {
     }
 }
 
+static void test_a_description_tells_what_to_do_once(void **state) {
+    char text[FAILURE_DESCRIPTION_MAX];
+    struct failure failure = {0};
+
+    (void)state;
+    (void)failure_set(&failure, UICC_E_CARD_ABSENT, "no card in the reader \"A\"");
+    failure_describe(&failure, text);
+    assert_string_equal(text, "no card in the reader \"A\". Insert the SIM.");
+
+    failure_clear(&failure);
+    (void)failure_set(&failure, UICC_E_CARD_ABSENT, "no card in \"A\"; insert the SIM");
+    failure_describe(&failure, text);
+    assert_string_equal(text, "no card in \"A\"; insert the SIM.");
+}
+
+static void test_a_description_of_a_bare_code_has_its_name(void **state) {
+    char text[FAILURE_DESCRIPTION_MAX];
+    struct failure failure = {.code = UB_E_BUSY};
+
+    (void)state;
+    failure_describe(&failure, text);
+    assert_non_null(strstr(text, outcome_name(UB_E_BUSY)));
+    assert_non_null(strstr(text, outcome_remedy(UB_E_BUSY)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_description_tells_what_to_do_once),
+        cmocka_unit_test(test_a_description_of_a_bare_code_has_its_name),
         cmocka_unit_test(test_every_outcome_has_a_name_and_a_remedy),
         cmocka_unit_test(test_the_list_of_outcomes_is_whole),
         cmocka_unit_test(test_no_two_outcomes_share_a_name),
