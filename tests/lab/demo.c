@@ -193,8 +193,7 @@ static void keep(struct demo *demo) {
     int pid = (int)world_outer_pid(demo->world), received;
     sigset_t end;
 
-    (void)printf(
-        "\nThe world stays until Ctrl-C (or: kill %d). From another terminal, as root:\n\n", pid);
+    (void)puts("\nThe world stays until Ctrl-C. From another terminal, as root:\n");
     (void)printf("  nsenter -t %d -a keystrapctl status\n", pid);
     (void)printf("  nsenter -t %d -a busctl introspect org.keystrap.Agent1 /org/keystrap/Agent1\n",
                  pid);
