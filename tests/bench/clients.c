@@ -3,7 +3,8 @@
 /*
  * bench-clients: applications that ask for keys, each a thread with a connection of its own and one call at a time.
  *
- * Short slices of Ping and of keys take turns, so that whatever else the machine does hits both alike. All clients
+ * Short slices of Ping, of keys and of the same call to bench-pipe-service take turns, so that whatever else the
+ * machine does hits all alike. All clients
  * begin a slice together, and it lasts until the last of them has its last answer. The first slice of each kind is
  * not counted: in it connections are made and keystrapd gets to know its callers.
  */
@@ -32,6 +33,7 @@
 enum kind {
     PING,
     KEY,
+    BARE_PIPE,
     KINDS,
 };
 
@@ -53,6 +55,7 @@ struct client {
 struct run {
     unsigned clients_count, slices, slice_msec;
     int keystrapd, bus_daemon; /* their processes, 0 where not told */
+    const char *pipe_service;  /* its unique name */
     struct client clients[CLIENTS_MAX];
     pthread_barrier_t begin, end;
     atomic_bool failed;
@@ -114,12 +117,12 @@ static int take_key(sd_bus_message *reply) {
     return n == NAF_KEY_LENGTH ? 0 : -EBADMSG;
 }
 
-static int call_key(sd_bus *bus, const char *naf) {
+static int call_key(sd_bus *bus, const char *service, const char *naf) {
     static const uint8_t ua_protocol[UA_PROTOCOL_LENGTH] = {1, 0, 0, 0, 2};
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
     int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, AGENT, PATH, AGENT ".Keys", "DeriveNafKey");
+    r = sd_bus_message_new_method_call(bus, &m, service, PATH, AGENT ".Keys", "DeriveNafKey");
     if (r >= 0)
         r = sd_bus_message_append(m, "s", naf);
     if (r >= 0)
@@ -129,6 +132,20 @@ static int call_key(sd_bus *bus, const char *naf) {
     if (r >= 0)
         r = sd_bus_call(bus, m, 0, NULL, &reply);
     return r < 0 ? r : take_key(reply);
+}
+
+static int call(const struct run *run, sd_bus *bus) {
+    switch (run->kind) {
+    case PING:
+        return call_ping(bus);
+    case KEY:
+        return call_key(bus, AGENT, BENCH_NAF);
+    case BARE_PIPE:
+        return call_key(bus, run->pipe_service, BENCH_NAF);
+    case KINDS:
+        break;
+    }
+    return -EINVAL;
 }
 
 static int samples_add(struct samples *samples, double usec) {
@@ -153,7 +170,7 @@ static int client_slice(struct client *client) {
     int r;
 
     do {
-        r = run->kind == PING ? call_ping(client->bus) : call_key(client->bus, BENCH_NAF);
+        r = call(run, client->bus);
         if (r < 0)
             return r;
         after = now_nsec();
@@ -214,12 +231,13 @@ static double run_slice(struct run *run, enum kind kind, bool counted) {
 }
 
 static void run_all_slices(struct run *run) {
-    (void)run_slice(run, PING, false);
-    (void)run_slice(run, KEY, false);
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        (void)run_slice(run, (enum kind)kind, false);
     for (unsigned i = 0; i < run->slices; i++) {
         double ping = run_slice(run, PING, true);
 
         run->ratios[i] = run_slice(run, KEY, true) / ping;
+        (void)run_slice(run, BARE_PIPE, true);
     }
     run->stop = true;
     (void)pthread_barrier_wait(&run->begin);
@@ -271,9 +289,14 @@ static int put_kind(const struct run *run, json_t *object, const char *prefix, e
     put(object, prefix, "p50_usec", stats_quantile(all, n, 0.50));
     put(object, prefix, "p95_usec", stats_quantile(all, n, 0.95));
     put(object, prefix, "p99_usec", stats_quantile(all, n, 0.99));
-    put(object, prefix, "keystrapd_processor_usec", run->keystrapd_usec[kind] / (double)calls);
+    if (kind != BARE_PIPE)
+        put(object, prefix, "keystrapd_processor_usec", run->keystrapd_usec[kind] / (double)calls);
     put(object, prefix, "bus_daemon_processor_usec", run->bus_daemon_usec[kind] / (double)calls);
     return 0;
+}
+
+static double run_rate(const struct run *run, enum kind kind) {
+    return (double)run_calls(run, kind) / run->seconds[kind];
 }
 
 static int tell(struct run *run) {
@@ -283,13 +306,15 @@ static int tell(struct run *run) {
     r = put_kind(run, object, "", KEY);
     if (r == 0)
         r = put_kind(run, object, "ping_", PING);
+    if (r == 0)
+        r = put_kind(run, object, "bare_pipe_", BARE_PIPE);
     if (r == 0) {
-        put(object, "", "ping_ratio",
-            (double)run_calls(run, KEY) / run->seconds[KEY] /
-                ((double)run_calls(run, PING) / run->seconds[PING]));
+        put(object, "", "ping_ratio", run_rate(run, KEY) / run_rate(run, PING));
         stats_sort(run->ratios, run->slices);
         put(object, "", "ping_ratio_worst_slice", stats_quantile(run->ratios, run->slices, 0));
         put(object, "", "ping_ratio_best_slice", stats_quantile(run->ratios, run->slices, 1));
+        put(object, "", "bare_pipe_ping_ratio", run_rate(run, BARE_PIPE) / run_rate(run, PING));
+        put(object, "", "bare_pipe_ratio", run_rate(run, KEY) / run_rate(run, BARE_PIPE));
         r = json_dumpf(object, stdout, JSON_INDENT(1));
     }
     json_decref(object);
@@ -329,7 +354,7 @@ static int derive_distinct(unsigned count) {
     r = sd_bus_open_system(&bus);
     for (unsigned i = 0; r >= 0 && i < count; i++) {
         (void)snprintf(naf, sizeof(naf), "n%u.example.com", i);
-        r = call_key(bus, naf);
+        r = call_key(bus, AGENT, naf);
     }
     if (r < 0)
         (void)fprintf(stderr, "bench-clients: %s\n", strerror(-r));
@@ -337,50 +362,51 @@ static int derive_distinct(unsigned count) {
     return r < 0 ? EX_UNAVAILABLE : EX_OK;
 }
 
-int main(int argc, char **argv) {
+static bool parse(struct run *run, int argc, char **argv, unsigned *ret_distinct) {
     static const struct option options[] = {{"clients", required_argument, NULL, 'c'},
                                             {"slices", required_argument, NULL, 's'},
                                             {"slice-msec", required_argument, NULL, 'm'},
                                             {"keystrapd", required_argument, NULL, 'k'},
                                             {"bus-daemon", required_argument, NULL, 'b'},
+                                            {"pipe-service", required_argument, NULL, 'p'},
                                             {"distinct", required_argument, NULL, 'd'},
                                             {0}};
-    _cleanup_free_ struct run *run = calloc(1, sizeof(*run));
-    unsigned distinct = 0;
     int c;
 
-    while (run && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        int value = c == '?' ? -1 : atoi(optarg);
-
-        switch (c) {
-        case 'c':
-            run->clients_count = (unsigned)value;
-            break;
-        case 's':
-            run->slices = (unsigned)value;
-            break;
-        case 'm':
-            run->slice_msec = (unsigned)value;
-            break;
-        case 'k':
-            run->keystrapd = value;
-            break;
-        case 'b':
-            run->bus_daemon = value;
-            break;
-        case 'd':
-            distinct = (unsigned)value;
-            break;
-        default:
-            return EX_USAGE;
-        }
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (c == 'c')
+            run->clients_count = (unsigned)atoi(optarg);
+        else if (c == 's')
+            run->slices = (unsigned)atoi(optarg);
+        else if (c == 'm')
+            run->slice_msec = (unsigned)atoi(optarg);
+        else if (c == 'k')
+            run->keystrapd = atoi(optarg);
+        else if (c == 'b')
+            run->bus_daemon = atoi(optarg);
+        else if (c == 'p')
+            run->pipe_service = optarg;
+        else if (c == 'd')
+            *ret_distinct = (unsigned)atoi(optarg);
+        else
+            return false;
     }
+    if (*ret_distinct > 0)
+        return true;
+    return run->clients_count >= 1 && run->clients_count <= CLIENTS_MAX && run->slices >= 1 &&
+           run->slices <= SLICES_MAX && run->slice_msec >= 1 && run->pipe_service;
+}
+
+int main(int argc, char **argv) {
+    _cleanup_free_ struct run *run = calloc(1, sizeof(*run));
+    unsigned distinct = 0;
+
     if (!run)
         return EX_OSERR;
-    if (distinct > 0)
-        return derive_distinct(distinct);
-    if (run->clients_count < 1 || run->clients_count > CLIENTS_MAX || run->slices < 1 ||
-        run->slices > SLICES_MAX || run->slice_msec < 1)
+    if (!parse(run, argc, argv, &distinct)) {
+        (void)fprintf(stderr, "Usage: bench-clients --clients N --slices N --slice-msec N "
+                              "--pipe-service NAME | --distinct N\n");
         return EX_USAGE;
-    return measure(run);
+    }
+    return distinct > 0 ? derive_distinct(distinct) : measure(run);
 }

@@ -20,8 +20,8 @@
 
 #include "util.h"
 
-#define SKIPPED  77
-#define LINE_KIB (64.0 * 1024 * 1024) /* more than any process of the world can have */
+#define SKIPPED 77
+#define KIB_MAX (64.0 * 1024 * 1024) /* more than any process of the world can have */
 
 static const struct {
     const char *section, *name;
@@ -36,16 +36,16 @@ static const struct {
     {"bootstrap", "caller_usec_p50", 1, 60e6},
     {"bootstrap", "cold_agent_own_usec_p50", 1, 60e6},
     {"bootstrap", "cold_total_usec_p50", 1, 60e6},
-    {"memory", "idle_rss_kib", 100, LINE_KIB},
-    {"memory", "idle_anonymous_kib", 10, LINE_KIB},
-    {"memory", "idle_proportional_kib", 10, LINE_KIB},
-    {"memory", "bootstrapped_rss_kib", 100, LINE_KIB},
-    {"memory", "keys_10000_rss_kib", 100, LINE_KIB},
-    {"memory", "keys_10000_anonymous_kib", 10, LINE_KIB},
-    {"memory", "transport_idle_rss_kib", 100, LINE_KIB},
-    {"memory", "transport_idle_anonymous_kib", 10, LINE_KIB},
-    {"memory", "http_after_bootstrap_rss_kib", 100, LINE_KIB},
-    {"memory", "http_after_bootstrap_anonymous_kib", 10, LINE_KIB},
+    {"memory", "idle_rss_kib", 100, KIB_MAX},
+    {"memory", "idle_anonymous_kib", 10, KIB_MAX},
+    {"memory", "idle_proportional_kib", 10, KIB_MAX},
+    {"memory", "bootstrapped_rss_kib", 100, KIB_MAX},
+    {"memory", "keys_10000_rss_kib", 100, KIB_MAX},
+    {"memory", "keys_10000_anonymous_kib", 10, KIB_MAX},
+    {"memory", "transport_idle_rss_kib", 100, KIB_MAX},
+    {"memory", "transport_idle_anonymous_kib", 10, KIB_MAX},
+    {"memory", "http_after_bootstrap_rss_kib", 100, KIB_MAX},
+    {"memory", "http_after_bootstrap_anonymous_kib", 10, KIB_MAX},
     {"start", "to_ready_usec_p50", 1, 20e6},
     {"start", "to_ready_usec_max", 1, 20e6},
     {"derivation", "instructions", 500, 1e6},
@@ -70,6 +70,12 @@ static const char *const call_numbers[] = {
     "ping_p50_usec",
     "ping_p95_usec",
     "ping_p99_usec",
+    "bare_pipe_calls_per_second",
+    "bare_pipe_p50_usec",
+    "bare_pipe_p95_usec",
+    "bare_pipe_p99_usec",
+    "bare_pipe_ratio",
+    "bare_pipe_ping_ratio",
     "ping_ratio",
     "ping_ratio_worst_slice",
     "ping_ratio_best_slice",
@@ -142,6 +148,9 @@ static void ratios_are_those_of_their_numbers(void **state) {
     assert_float_equal(number(calls, "ping_ratio"),
                        number(calls, "calls_per_second") / number(calls, "ping_calls_per_second"),
                        0.01);
+    assert_float_equal(
+        number(calls, "bare_pipe_ratio"),
+        number(calls, "calls_per_second") / number(calls, "bare_pipe_calls_per_second"), 0.01);
     assert_float_equal(number(derivation, "ratio"),
                        number(derivation, "instructions") / number(derivation, "hmac_instructions"),
                        0.01);
