@@ -261,11 +261,14 @@ void call_drop_peer(struct service *service, struct peer *peer) {
 }
 
 void call_drop_all(struct service *service, int code) {
+    const struct failure failure = {.code = code,
+                                    .text = "keystrapd is going down; ask again when it is back"};
+
     while (service->peers.newest) {
         struct peer *peer = service->peers.newest;
 
         for (struct call *call = peer->calls; code != 0 && call; call = call->next)
-            send_failure(call->message, code, NULL);
+            send_failure(call->message, code, &failure);
         call_drop_peer(service, peer);
     }
 }

@@ -82,7 +82,8 @@ bool call_read_options(struct call *call, const struct call_option *options, siz
 void call_drop_peer(struct service *service, struct peer *peer);
 
 /**
- * call_drop_all() - call_drop_peer() for all; with @code not 0 the calls are answered with it first
+ * call_drop_all() - call_drop_peer() for all; with @code not 0, because keystrapd ends, the calls are answered with
+ * it first
  */
 void call_drop_all(struct service *service, int code);
 

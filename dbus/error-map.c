@@ -57,7 +57,7 @@ static const struct error_map_entry entries[] = {
     {UB_E_RSPAUTH_WRONG, ERROR_PREFIX "BsfProofWrong", -EKEYREJECTED},
     {UB_E_INFO_MALFORMED, ERROR_PREFIX "BootstrappingInfoMalformed", -EIO},
     {UB_E_LIFETIME, ERROR_PREFIX "LifetimeUnusable", -EIO},
-    {UB_E_CANCELLED, ERROR_PREFIX "Cancelled", -EIO},
+    {UB_E_CANCELLED, ERROR_PREFIX "Cancelled", -ESRCH},
     /* The keys. */
     {KEYS_E_NONE, ERROR_PREFIX "NoKey", -EIO},
     {KEYS_E_EXPIRED, ERROR_PREFIX "KeyExpired", -EIO},

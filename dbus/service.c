@@ -91,6 +91,8 @@ static void drop_bus(struct service *service) {
     if (!service->bus)
         return;
     (void)sd_bus_detach_event(service->bus);
+    if (sd_bus_is_ready(service->bus) > 0)
+        (void)sd_bus_flush(service->bus);
     service->bus = sd_bus_close_unref(service->bus);
 }
 
@@ -105,6 +107,8 @@ static int open_bus(struct service *service) {
 
     drop_bus(service);
     r = sd_bus_open_system_with_description(&service->bus, "keystrapd");
+    if (r >= 0)
+        r = sd_bus_set_close_on_exit(service->bus, false); /* service_free() has answers to send */
     if (r >= 0)
         r = keys_interface_add(service);
     if (r >= 0)

@@ -18,12 +18,20 @@
 
 struct plugin;
 
+/**
+ * plugin_started_fn - called whenever the program was started, before a word is exchanged with it, so that another
+ * thread may end it whatever it does; @pidfd is borrowed for the call
+ */
+typedef void (*plugin_started_fn)(int pidfd, void *userdata);
+
 struct plugin_options {
     const char *directory;      /* where the programs are */
     const char *name;           /* "pcsc": the program is DIRECTORY/uicc-pcsc */
     const char *reader_pattern; /* shell pattern, NULL for any */
     const char *device;         /* device path, NULL for none */
     uint64_t apdu_timeout_usec; /* from a request to its answer */
+    plugin_started_fn started;  /* NULL for nobody */
+    void *userdata;             /* for @started */
 };
 
 /* What the program last said of the card. */

@@ -25,6 +25,8 @@ struct plugin {
     char *reader_pattern;
     char *device;
     uint64_t timeout_usec;
+    plugin_started_fn started;
+    void *userdata;
     struct subprocess process;
     struct packet packet;
     struct plugin_state state;
@@ -63,6 +65,8 @@ int plugin_new(const struct plugin_options *options, struct plugin **ret) {
         return -ENOMEM;
     plugin->transport.ops = &plugin_ops;
     plugin->timeout_usec = options->apdu_timeout_usec;
+    plugin->started = options->started;
+    plugin->userdata = options->userdata;
     plugin->process = SUBPROCESS_NONE;
     plugin->state.card = KEYSTRAP_CARD_SERVICE_ABSENT;
     plugin->reader_pattern = strdup(or_empty(options->reader_pattern));
@@ -241,6 +245,8 @@ int plugin_start(struct plugin *plugin, struct failure *failure) {
     if (r < 0)
         return failure_set(failure, UICC_E_TRANSPORT, "transport program %s cannot be executed: %s",
                            plugin->path, strerrordesc_np(-r));
+    if (plugin->started)
+        plugin->started(plugin->process.pidfd, plugin->userdata);
     r = exchange_hello(plugin, failure);
     return r == 0 ? await_first_state(plugin, failure) : r;
 }

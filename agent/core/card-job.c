@@ -18,7 +18,7 @@
 #include "util.h"
 
 int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
-                  int cancel_fd, card_job_started_fn started, void *userdata) {
+                  int cancel_fd, plugin_started_fn started, void *userdata) {
     _cleanup_free_ char *program = NULL;
     struct plugin_options options = {
         .directory = plugin_directory,
@@ -26,11 +26,12 @@ int card_job_init(struct card_job *job, const struct conf *conf, const char *plu
         .reader_pattern = conf->reader,
         .device = conf->device,
         .apdu_timeout_usec = conf->apdu_timeout_usec,
+        .started = started,
+        .userdata = userdata,
     };
     int r;
 
-    *job = (struct card_job){
-        .conf = conf, .cancel_fd = cancel_fd, .started = started, .userdata = userdata};
+    *job = (struct card_job){.conf = conf, .cancel_fd = cancel_fd};
     if (asprintf(&program, "%s/keystrap-http", plugin_directory) < 0) {
         program = NULL;
         return -ENOMEM;
@@ -122,14 +123,11 @@ static int card_job_resolve_names(struct card_job *job, struct failure *failure)
 
 /* Have a transport program, and know what it last said. */
 static int card_job_transport(struct card_job *job, struct failure *failure) {
-    bool running = plugin_running(job->plugin);
     int r;
 
     r = plugin_start(job->plugin, failure);
     if (r != 0)
         return r;
-    if (!running)
-        job->started(plugin_pidfd(job->plugin), job->userdata);
     return plugin_dispatch(job->plugin, failure);
 }
 

@@ -14,26 +14,25 @@
 #include "uicc.h"
 #include "worker.h"
 
-/* Called when a transport program was started, with its pidfd, borrowed. */
-typedef void (*card_job_started_fn)(int pidfd, void *userdata);
-
 /* One transport program, the card behind it, and the way to the BSF. */
 struct card_job {
     const struct conf *conf; /* borrowed */
     struct plugin *plugin;
     struct http_client *http;
-    struct uicc *uicc;     /* NULL while no card is known to be there */
-    bool open;             /* uicc_open() worked */
-    uint64_t generation;   /* of the plug-in's state that uicc belongs to */
-    int cancel_fd;         /* borrowed; readable when the job shall end */
-    card_job_started_fn started;
-    void *userdata;
+    struct uicc *uicc;       /* NULL while no card is known to be there */
+    bool open;               /* uicc_open() worked */
+    uint64_t generation;     /* of the plug-in's state that uicc belongs to */
+    int cancel_fd;           /* borrowed; readable when the job shall end */
     char impi[IMPI_MAX + 1]; /* "" until the card was read */
     char bsf[FQDN_MAX + 1];
 };
 
+/**
+ * card_job_init() - start nothing yet
+ * @started: told of every transport program that is started; @userdata is for it
+ */
 int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
-                  int cancel_fd, card_job_started_fn started, void *userdata);
+                  int cancel_fd, plugin_started_fn started, void *userdata);
 void card_job_done(struct card_job *job);
 
 /**

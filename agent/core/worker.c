@@ -41,6 +41,7 @@ struct worker {
     uint64_t running; /* the job under way, 0 for none */
     int plugin_pidfd; /* of the transport program, a duplicate; -1 */
     bool stop;
+    bool hurry; /* with stop: the time to leave the card in good order is over */
 
     int job_fd;    /* eventfd: a job was queued, or stop */
     int cancel_fd; /* eventfd: the job under way shall end */
@@ -91,6 +92,8 @@ static void worker_on_plugin_started(int pidfd, void *userdata) {
     pthread_mutex_lock(&worker->lock);
     safe_close(worker->plugin_pidfd);
     worker->plugin_pidfd = pidfd;
+    if (worker->hurry && pidfd >= 0)
+        (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -149,6 +152,7 @@ static void worker_look(struct worker *worker) {
 
 static void worker_run_job(struct worker *worker, struct worker_report *job) {
     uint64_t begin = now_usec();
+    bool stop;
 
     if (job->r != 0)
         job->r = failure_set(&job->failure, job->r, "cancelled before it began");
@@ -161,10 +165,12 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
 
     pthread_mutex_lock(&worker->lock);
     worker->running = 0;
+    stop = worker->stop;
     pthread_mutex_unlock(&worker->lock);
 
-    /* The main thread learns of the card before it learns what became of the job. */
-    worker_look(worker);
+    /* The main thread learns of the card before it learns what became of the job, unless it has lost interest. */
+    if (!stop)
+        worker_look(worker);
     worker_post(worker, job);
 }
 
@@ -317,6 +323,7 @@ static void worker_stop_thread(struct worker *worker) {
 
     /* It waits for a card that is silent. */
     pthread_mutex_lock(&worker->lock);
+    worker->hurry = true;
     if (worker->plugin_pidfd >= 0)
         (void)pidfd_send_signal(worker->plugin_pidfd, SIGKILL, NULL, 0);
     pthread_mutex_unlock(&worker->lock);

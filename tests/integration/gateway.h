@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +47,18 @@ static inline void gateway_start(struct gateway *gateway, struct world *world,
     }
     gateway->keystrapd = world_start_keystrapd(world, NULL);
     assert_non_null(gateway->keystrapd);
+}
+
+/* Have keystrapd load its configuration again, and wait until it has. Returns its STATUS, to be freed. */
+static inline char *gateway_reload(struct gateway *gateway) {
+    char *status = NULL;
+
+    assert_int_equal(world_signal(gateway->keystrapd, SIGHUP), 0);
+    assert_int_equal(world_wait_notify(gateway->keystrapd, "RELOADING=1", WORLD_WAIT_MSEC, NULL),
+                     0);
+    assert_int_equal(world_wait_notify(gateway->keystrapd, "READY=1", WORLD_WAIT_MSEC, NULL), 0);
+    assert_int_equal(world_wait_notify(gateway->keystrapd, "STATUS=", WORLD_WAIT_MSEC, &status), 0);
+    return status;
 }
 
 /* An application asks for the key of @naf as hex. Returns keystrapctl's exit status. */
