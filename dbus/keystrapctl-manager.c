@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sysexits.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "error-map.h"
 #include "keystrapctl.h"
@@ -184,9 +186,21 @@ static int on_installed(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 }
 
 static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    (void)userdata, (void)error;
+    (void)m, (void)error;
     ctl_error("The system bus closed the connection.");
-    return sd_event_exit(sd_bus_get_event(sd_bus_message_get_bus(m)), EX_UNAVAILABLE);
+    return sd_event_exit(userdata, EX_UNAVAILABLE); /* the bus has left its event loop already */
+}
+
+static int on_reader_gone(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+    (void)fd, (void)events, (void)userdata;
+    return sd_event_exit(sd_event_source_get_event(source), EX_OK);
+}
+
+/* A pipeline as "monitor | head -n 1" ends with its reader, and not with the next change. */
+static int watch_reader(sd_event *event) {
+    int r = sd_event_add_io(event, NULL, STDOUT_FILENO, EPOLLERR, on_reader_gone, NULL);
+
+    return r == -EPERM ? 0 : r; /* a file, which has no reader */
 }
 
 static int block_and_watch(sd_event *event, int number) {
@@ -213,10 +227,12 @@ int ctl_monitor(const struct ctl *ctl) {
     if (r >= 0)
         r = block_and_watch(event, SIGTERM);
     if (r >= 0)
+        r = watch_reader(event);
+    if (r >= 0)
         r = sd_bus_attach_event(bus, event, 0);
     if (r >= 0)
         r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local", NULL,
-                                "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, NULL);
+                                "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone, event);
     if (r >= 0)
         r = sd_bus_match_signal_async(bus, NULL, CTL_NAME, CTL_PATH,
                                       "org.freedesktop.DBus.Properties", "PropertiesChanged",

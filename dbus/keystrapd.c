@@ -29,7 +29,9 @@
 #include "service.h"
 #include "util.h"
 
-const char *argp_program_version = "keystrapd " KEYSTRAP_VERSION;
+/* Visible, or libc does not find it. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+    "keystrapd " KEYSTRAP_VERSION;
 
 struct keystrapd {
     struct agent_options options;

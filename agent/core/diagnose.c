@@ -119,8 +119,8 @@ static void diagnose_network(const struct agent *agent, struct diagnosis *diagno
                       agent->conf->connect_to ? agent->conf->connect_to : "");
     else
         diagnosis_add(diagnosis, "bsf-name", UICC_E_IDENTITY,
-                      "see card, or set Bsf= and Impi= in keystrap.conf",
-                      "the name follows from the card, and no card was read");
+                      "see above, or set Bsf= and Impi= in keystrap.conf",
+                      "the name follows from the IMSI, and that was not read");
 
     if (probe_r == 0)
         diagnosis_add(diagnosis, "bsf-answer", 0, NULL, "the BSF sent a challenge");

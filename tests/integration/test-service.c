@@ -194,6 +194,19 @@ static void a_wrong_command_line_ends_it_with_64(void **state) {
     assert_int_equal(world_call_as(world, WORLD_USER_KEYSTRAP, argument, NULL, 0), 64);
 }
 
+static void it_tells_its_version_and_its_options_without_a_gateway(void **state) {
+    static const char *const version[] = {"keystrapd", "--version", NULL};
+    static const char *const help[] = {"keystrapd", "--help", NULL};
+    struct world *world = *state;
+    char text[4096];
+
+    assert_int_equal(world_call_as(world, WORLD_USER_STRANGER, version, text, sizeof(text)), 0);
+    assert_int_equal(strncmp(text, "keystrapd ", 10), 0);
+    assert_int_equal(world_call_as(world, WORLD_USER_STRANGER, help, text, sizeof(text)), 0);
+    assert_non_null(strstr(text, "--check-config"));
+    assert_non_null(strstr(text, "--version"));
+}
+
 /* --- End ------------------------------------------------------------------------------------------- */
 
 static void it_ends_at_once_when_idle(void **state) {
@@ -453,6 +466,7 @@ int main(void) {
         cmocka_unit_test(a_second_one_ends_with_69_and_leaves_the_first_alone),
         cmocka_unit_test(a_wrong_configuration_ends_it_with_78_and_its_line),
         cmocka_unit_test(a_wrong_command_line_ends_it_with_64),
+        cmocka_unit_test(it_tells_its_version_and_its_options_without_a_gateway),
         cmocka_unit_test(it_ends_at_once_when_idle),
         cmocka_unit_test(it_ends_in_time_while_the_bsf_hangs_and_closes_the_channel),
         cmocka_unit_test(it_ends_in_time_while_the_card_is_silent),
