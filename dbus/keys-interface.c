@@ -22,9 +22,13 @@ static int build_reply(struct call *call, const struct agent_key *key, int fd,
     r = sd_bus_message_new_method_return(call->message, ret);
     if (r < 0)
         return r;
-    return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 3,
-                                 "BootTimeExpires", "t", key->expires_usec, "Bootstrapped", "b",
-                                 (int)key->bootstrapped, "Mode", "s", "gba-me");
+    /* An entry costs sd-bus and the bus daemon more than the derivation: no more of them than need be. */
+    if (key->bootstrapped)
+        return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 2,
+                                     "BootTimeExpires", "t", key->expires_usec, "Bootstrapped", "b",
+                                     1);
+    return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 1,
+                                 "BootTimeExpires", "t", key->expires_usec);
 }
 
 static void derive_done(int r, const struct agent_key *key, const struct failure *failure,

@@ -153,6 +153,7 @@ int card_job_read(struct card_job *job, struct failure *failure) {
         if (r != 0)
             return failure_set(failure, r, "out of memory");
         job->generation = state->generation;
+        http_client_warm(job->http); /* it starts while the card is being read */
     }
     r = uicc_open(job->uicc, failure);
     if (r == 0)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bench-clients: applications that ask for keys, each a thread with a connection of its own and one call at a time.
+ * bench-clients: applications that ask for keys, each a process with a connection of its own and one call at a time.
+ *
+ * Processes and not threads, because that is what applications are: threads would share one table of descriptors,
+ * and pay for that at each key's pipe what no application pays.
  *
  * Short slices of Ping, of keys and of the same call to bench-pipe-service take turns, so that whatever else the
  * machine does hits all alike. All clients
@@ -14,21 +17,28 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "keystrap-limits.h"
 #include "util.h"
 
-#define AGENT       "org.keystrap.Agent1"
-#define PATH        "/org/keystrap/Agent1"
-#define CLIENTS_MAX 512u
-#define SLICES_MAX  64u
+#define AGENT        "org.keystrap.Agent1"
+#define PATH         "/org/keystrap/Agent1"
+#define CLIENTS_MAX  512u
+#define SLICES_MAX   64u
+#define SAMPLES_MAX  (1024u * 1024) /* of one client and kind: more than half a minute of calls */
+#define PATIENCE_SEC 120u           /* beyond the slices, until a run that hangs is ended */
 
 enum kind {
     PING,
@@ -37,21 +47,20 @@ enum kind {
     KINDS,
 };
 
-/* How long calls took, in microseconds. */
+/* How long calls took, in microseconds; in memory that client and parent share. */
 struct samples {
-    double *usec;
-    size_t count, size;
+    float *usec; /* SAMPLES_MAX of them, of which the kernel gives what is touched */
+    size_t count;
 };
 
 struct run;
 
 struct client {
-    struct run *run;
-    pthread_t thread;
-    sd_bus *bus;
+    pid_t pid;
     struct samples samples[KINDS];
 };
 
+/* Shared by all. */
 struct run {
     unsigned clients_count, slices, slice_msec;
     int keystrapd, bus_daemon; /* their processes, 0 where not told */
@@ -148,52 +157,42 @@ static int call(const struct run *run, sd_bus *bus) {
     return -EINVAL;
 }
 
-static int samples_add(struct samples *samples, double usec) {
-    if (samples->count == samples->size) {
-        size_t size = samples->size > 0 ? samples->size * 2 : 4096;
-        double *more = reallocarray(samples->usec, size, sizeof(*more));
-
-        if (!more)
-            return -ENOMEM;
-        samples->usec = more;
-        samples->size = size;
-    }
-    samples->usec[samples->count++] = usec;
-    return 0;
+static void samples_add(struct samples *samples, double usec) {
+    if (samples->count < SAMPLES_MAX)
+        samples->usec[samples->count++] = (float)usec;
 }
 
 /* --- Clients ------------------------------------------------------------------------------------- */
 
-static int client_slice(struct client *client) {
-    struct run *run = client->run;
+static int client_slice(struct run *run, struct client *client, sd_bus *bus) {
     uint64_t before = now_nsec(), after;
     int r;
 
     do {
-        r = call(run, client->bus);
+        r = call(run, bus);
         if (r < 0)
             return r;
         after = now_nsec();
-        if (run->counted) {
-            r = samples_add(&client->samples[run->kind], (double)(after - before) / 1e3);
-            if (r < 0)
-                return r;
-        }
+        if (run->counted)
+            samples_add(&client->samples[run->kind], (double)(after - before) / 1e3);
         before = after;
     } while (after < run->deadline_nsec);
     return 0;
 }
 
-static void *client_main(void *userdata) {
-    struct client *client = userdata;
-    struct run *run = client->run;
+/* The life of one application. It goes on after a failure, because the others wait for it at the barriers. */
+static void client_main(struct run *run, struct client *client) {
+    sd_bus *bus = NULL;
     int r;
 
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    r = sd_bus_open_system(&bus);
     for (;;) {
         (void)pthread_barrier_wait(&run->begin);
         if (run->stop)
-            return NULL;
-        r = client_slice(client);
+            _exit(EX_OK);
+        if (r >= 0)
+            r = client_slice(run, client, bus);
         if (r < 0 && !atomic_exchange(&run->failed, true))
             (void)fprintf(stderr, "bench-clients: a call failed: %s\n", strerror(-r));
         (void)pthread_barrier_wait(&run->end);
@@ -243,21 +242,34 @@ static void run_all_slices(struct run *run) {
     (void)pthread_barrier_wait(&run->begin);
 }
 
+static void *share(size_t size) {
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 static int run_start(struct run *run) {
-    (void)pthread_barrier_init(&run->begin, NULL, run->clients_count + 1);
-    (void)pthread_barrier_init(&run->end, NULL, run->clients_count + 1);
+    pthread_barrierattr_t attributes;
+
+    (void)pthread_barrierattr_init(&attributes);
+    (void)pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    (void)pthread_barrier_init(&run->begin, &attributes, run->clients_count + 1);
+    (void)pthread_barrier_init(&run->end, &attributes, run->clients_count + 1);
+    (void)alarm(run->slices * KINDS * run->slice_msec / 1000 + PATIENCE_SEC);
     for (unsigned i = 0; i < run->clients_count; i++) {
         struct client *client = &run->clients[i];
-        int r;
 
-        client->run = run;
-        r = sd_bus_open_system(&client->bus);
-        if (r >= 0)
-            r = -pthread_create(&client->thread, NULL, client_main, client);
-        if (r < 0) {
-            (void)fprintf(stderr, "bench-clients: client %u: %s\n", i, strerror(-r));
-            return r;
+        for (unsigned kind = 0; kind < KINDS; kind++) {
+            client->samples[kind].usec = share(SAMPLES_MAX * sizeof(float));
+            if (!client->samples[kind].usec)
+                return -ENOMEM;
         }
+        client->pid = fork();
+        if (client->pid < 0)
+            return -errno;
+        if (client->pid == 0)
+            client_main(run, client);
     }
     return 0;
 }
@@ -280,9 +292,8 @@ static int put_kind(const struct run *run, json_t *object, const char *prefix, e
     for (unsigned i = 0; i < run->clients_count; i++) {
         const struct samples *samples = &run->clients[i].samples[kind];
 
-        if (samples->count > 0)
-            memcpy(all + n, samples->usec, samples->count * sizeof(*all));
-        n += samples->count;
+        for (size_t j = 0; j < samples->count; j++)
+            all[n++] = (double)samples->usec[j];
     }
     stats_sort(all, n);
     put(object, prefix, "calls_per_second", (double)calls / run->seconds[kind]);
@@ -321,27 +332,18 @@ static int tell(struct run *run) {
     return r;
 }
 
-static void run_done(struct run *run) {
-    for (unsigned i = 0; i < run->clients_count; i++) {
-        struct client *client = &run->clients[i];
-
-        (void)pthread_join(client->thread, NULL);
-        client->bus = sd_bus_flush_close_unref(client->bus);
-        for (unsigned kind = 0; kind < KINDS; kind++)
-            free(client->samples[kind].usec);
-    }
-    (void)pthread_barrier_destroy(&run->begin);
-    (void)pthread_barrier_destroy(&run->end);
-}
-
 static int measure(struct run *run) {
     int r;
 
-    if (run_start(run) < 0)
-        return EX_UNAVAILABLE; /* threads that wait at the barrier end with us */
+    r = run_start(run);
+    if (r < 0) {
+        (void)fprintf(stderr, "bench-clients: %s\n", strerror(-r));
+        return EX_OSERR; /* clients that wait at the barrier end with us */
+    }
     run_all_slices(run);
+    for (unsigned i = 0; i < run->clients_count; i++)
+        (void)waitpid(run->clients[i].pid, NULL, 0);
     r = atomic_load(&run->failed) ? -EIO : tell(run);
-    run_done(run);
     return r < 0 ? EX_SOFTWARE : EX_OK;
 }
 
@@ -398,7 +400,7 @@ static bool parse(struct run *run, int argc, char **argv, unsigned *ret_distinct
 }
 
 int main(int argc, char **argv) {
-    _cleanup_free_ struct run *run = calloc(1, sizeof(*run));
+    struct run *run = share(sizeof(*run));
     unsigned distinct = 0;
 
     if (!run)

@@ -65,8 +65,8 @@ static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error
         return fd;
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
-        r = sd_bus_message_append(reply, "shta{sv}", BTID, fd, UINT64_C(1), 3, "BootTimeExpires",
-                                  "t", UINT64_C(2), "Bootstrapped", "b", 0, "Mode", "s", "gba-me");
+        r = sd_bus_message_append(reply, "shta{sv}", BTID, fd, UINT64_C(1), 1, "BootTimeExpires",
+                                  "t", UINT64_C(2));
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     return r < 0 ? r : 1;

@@ -146,15 +146,13 @@ static void *exchange_begin(void *userdata, const char *target, struct MHD_Conne
 
 static void exchange_end(void *userdata, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code) {
-    struct lab_http *http = userdata;
     struct exchange *exchange = *state;
 
+    (void)userdata;
     (void)connection;
     (void)code;
     if (!exchange)
         return;
-    if (http->usec)
-        __atomic_add_fetch(http->usec, monotonic_usec() - exchange->started_usec, __ATOMIC_RELAXED);
     free(exchange->target);
     free(exchange->body);
     free(exchange);
@@ -278,6 +276,11 @@ static enum MHD_Result answer(const struct lab_http *http, struct MHD_Connection
         lab_reply_done(&reply);
         (void)lab_reply_text(&reply, 500, "The lab itself failed.\n");
     }
+    /* Up to the first octet of the answer: what comes after, its reader works at already. */
+    if (http->usec)
+        __atomic_add_fetch(http->usec,
+                           monotonic_usec() - exchange->started_usec + reply.delay_msec * 1000,
+                           __ATOMIC_RELAXED);
     result = carry_out(http, connection, &reply);
     lab_reply_done(&reply);
     return result;

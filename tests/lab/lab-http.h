@@ -101,8 +101,7 @@ struct lab_http_options {
     const char *tls_key;
     lab_http_handler handler;
     void *userdata;
-    uint64_t
-        *usec; /* gets the microseconds from request line to last octet of each answer, or NULL */
+    uint64_t *usec; /* gets the microseconds from request line to first octet of each answer, or NULL */
 };
 
 struct lab_http;

@@ -138,6 +138,8 @@ static void child(const struct world_spawn *spawn, int out, int err, int report,
     if (error == 0)
         error = become(spawn);
     if (error == 0) {
+        /* execvpe() looks a name up in the PATH of who calls it: whatever that was outside, it is the world's here. */
+        (void)setenv("PATH", strchr(environment[0], '=') + 1, 1);
         (void)execvpe(spawn->argv[0], unconst(spawn->argv), unconst(env));
         error = -errno;
     }

@@ -19,10 +19,10 @@ static void a_key_arrives_through_the_descriptor_and_nowhere_else(void **state) 
     assert_int_equal(sd_bus_message_has_signature(answer.message, "shta{sv}"), 1);
 }
 
-static void the_info_tells_boot_time_expiry_bootstrap_and_mode(void **state) {
+static void the_info_tells_boot_time_expiry_and_a_bootstrap(void **state) {
     struct service_world *w = *state;
     _cleanup_answer_ struct answer answer = {0};
-    const char *names[3], *mode;
+    const char *names[2];
     uint64_t boot;
     int bootstrapped;
 
@@ -31,15 +31,27 @@ static void the_info_tells_boot_time_expiry_bootstrap_and_mode(void **state) {
     fake_agent_release(&w->agent, 0);
     answer_wait(w->event, &answer);
     assert_return_code(sd_bus_message_skip(answer.message, "sht"), 0);
-    assert_int_equal(sd_bus_message_read(answer.message, "a{sv}", 3, &names[0], "t", &boot,
-                                         &names[1], "b", &bootstrapped, &names[2], "s", &mode),
+    assert_int_equal(sd_bus_message_read(answer.message, "a{sv}", 2, &names[0], "t", &boot,
+                                         &names[1], "b", &bootstrapped),
                      1);
     assert_string_equal(names[0], "BootTimeExpires");
     assert_string_equal(names[1], "Bootstrapped");
-    assert_string_equal(names[2], "Mode");
     assert_int_equal(boot, FAKE_EXPIRES_BOOT);
     assert_true(bootstrapped);
-    assert_string_equal(mode, "gba-me");
+}
+
+static void the_info_is_no_longer_than_needed_where_no_bootstrap_was_run(void **state) {
+    struct service_world *w = *state;
+    _cleanup_answer_ struct answer answer = {0};
+    const char *name;
+    uint64_t boot;
+
+    derive(w->client, "naf.example.com", &answer);
+    answer_wait(w->event, &answer);
+    assert_return_code(sd_bus_message_skip(answer.message, "sht"), 0);
+    assert_int_equal(sd_bus_message_read(answer.message, "a{sv}", 1, &name, "t", &boot), 1);
+    assert_string_equal(name, "BootTimeExpires");
+    assert_int_equal(sd_bus_message_at_end(answer.message, 1), 1);
 }
 
 static void the_agent_hears_who_calls_and_what_for(void **state) {
@@ -276,7 +288,8 @@ static void no_descriptors_left_is_an_error_and_not_the_end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_key_arrives_through_the_descriptor_and_nowhere_else),
-        TEST(the_info_tells_boot_time_expiry_bootstrap_and_mode),
+        TEST(the_info_tells_boot_time_expiry_and_a_bootstrap),
+        TEST(the_info_is_no_longer_than_needed_where_no_bootstrap_was_run),
         TEST(the_agent_hears_who_calls_and_what_for),
         TEST(pipelined_calls_are_started_in_order_and_all_answered),
         TEST(a_caller_that_waits_does_not_block_another),
