@@ -154,33 +154,58 @@ static void print_change(const char *name, const json_t *value) {
     printf("%s  %-16s %s\n", ctl_time(now_realtime_usec(), now, sizeof(now)), name, text);
 }
 
-static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    const struct ctl *ctl = userdata;
-    const char *interface, *name;
+static void print_properties(sd_bus_message *m, const struct ctl *ctl) {
     json_t *object, *value;
+    const char *name;
 
-    (void)error;
-    if (sd_bus_message_read(m, "s", &interface) < 0 || strcmp(interface, CTL_MANAGER) != 0)
-        return 0;
     object = ctl_read_dict(m, "sv");
     if (!object)
-        return 0;
+        return;
     if (ctl->json) {
         (void)ctl_print_json(object);
-        return 0;
+        return;
     }
     json_object_foreach(object, name, value) print_change(name, value);
     (void)fflush(stdout);
     json_decref(object);
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const char *interface;
+
+    (void)error;
+    if (sd_bus_message_read(m, "s", &interface) >= 0 && strcmp(interface, CTL_MANAGER) == 0)
+        print_properties(m, userdata);
     return 0;
+}
+
+static int on_all(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    if (!sd_bus_message_is_method_error(m, NULL))
+        print_properties(m, userdata); /* else nobody is there yet, and may come */
+    return 0;
+}
+
+/* How things stand when we begin to listen, so that nobody waits for a change that has been. Starts no daemon. */
+static int ask_for_all(sd_bus *bus, void *userdata) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_message_new_method_call(bus, &m, CTL_NAME, CTL_PATH,
+                                       "org.freedesktop.DBus.Properties", "GetAll");
+    if (r >= 0)
+        r = sd_bus_message_set_auto_start(m, false);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", CTL_MANAGER);
+    return r < 0 ? r : sd_bus_call_async(bus, NULL, m, on_all, userdata, 0);
 }
 
 static int on_installed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     sd_event *event = sd_bus_get_event(sd_bus_message_get_bus(m));
 
-    (void)userdata, (void)error;
+    (void)error;
     if (!sd_bus_message_is_method_error(m, NULL))
-        return 0;
+        return ask_for_all(sd_bus_message_get_bus(m), userdata);
     ctl_error("The system bus does not let us listen: %s", sd_bus_message_get_error(m)->message);
     return sd_event_exit(event, EX_NOPERM);
 }

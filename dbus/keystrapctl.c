@@ -38,7 +38,7 @@ static void print_help(void) {
          "    --format=FORMAT    raw, hex or base64: print the key; none: B-TID and expiry (none)\n"
          "    --show             print the key even on a terminal\n"
          "    --force            bootstrap first\n"
-         "  monitor              print what changes, until interrupted\n"
+         "  monitor              print how things stand and what changes, until interrupted\n"
          "  doctor               look for what is wrong, and what to do about it\n"
          "  version              of this program\n"
          "\n"

@@ -257,37 +257,44 @@ static void a_key_goes_to_a_terminal_only_when_asked_to(void **state) {
 
 /* --- monitor --------------------------------------------------------------------------------------- */
 
-/* It does not tell when it listens: bootstrap until it has told of a state. */
-static void change_until_told(struct gateway *gateway, struct world_process *monitor,
-                              const char *prefix) {
-    uint64_t end = world_elapsed_msec(gateway->world) + WORLD_WAIT_MSEC;
+static struct world_process *start_monitor(struct gateway *gateway, const char *const *argv,
+                                           const char *first) {
+    struct world_process *monitor = world_start_as(gateway->world, WORLD_USER_STRANGER, argv);
 
-    do {
-        assert_true(world_elapsed_msec(gateway->world) < end);
-        assert_int_equal(gateway_bootstrap(gateway), 0);
-    } while (monitor->running && world_wait_output(monitor, prefix, 100, NULL) != 0);
+    assert_non_null(monitor);
+    assert_int_equal(world_wait_output(monitor, first, WORLD_WAIT_MSEC, NULL), 0);
+    return monitor;
 }
 
-static void monitor_prints_what_changes_until_it_is_ended(void **state) {
+/* Wait until @monitor has printed @words, and return all that it has printed, to be freed. */
+static char *wait_for_words(struct gateway *gateway, struct world_process *monitor,
+                            const char *words) {
+    for (uint64_t end = world_elapsed_msec(gateway->world) + WORLD_WAIT_MSEC;;) {
+        char *text = world_output(monitor);
+
+        assert_non_null(text);
+        if (strstr(text, words))
+            return text;
+        if (world_elapsed_msec(gateway->world) >= end)
+            fail_msg("no \"%s\" in: %s", words, text);
+        free(text);
+        (void)usleep(5000);
+    }
+}
+
+static void monitor_prints_how_things_stand_and_what_changes(void **state) {
     struct world_process *monitor;
     struct gateway gateway;
     char btid[512], *text;
 
     gateway_start(&gateway, *state, NULL, NULL);
-    monitor = world_start_as(gateway.world, WORLD_USER_STRANGER, CTL("monitor"));
-    assert_non_null(monitor);
-    change_until_told(&gateway, monitor, "20");
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    monitor = start_monitor(&gateway, CTL("monitor"), "20");
+    free(wait_for_words(&gateway, monitor, "State            card-ready\n"));
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
     gateway_property(&gateway, "Btid", btid, sizeof(btid));
     assert_int_equal(world_ctl(gateway.usim, "remove", NULL, 0), 0);
-    for (uint64_t end = world_elapsed_msec(gateway.world) + WORLD_WAIT_MSEC;;) {
-        text = world_output(monitor);
-        assert_non_null(text);
-        if (strstr(text, " no-card\n"))
-            break;
-        free(text);
-        assert_true(world_elapsed_msec(gateway.world) < end);
-        (void)usleep(5000);
-    }
+    text = wait_for_words(&gateway, monitor, "State            no-card\n");
     expect_in(text, "State            bootstrapping\n");
     expect_in(text, "State            bootstrapped\n");
     expect_in(text, btid);
@@ -298,41 +305,64 @@ static void monitor_prints_what_changes_until_it_is_ended(void **state) {
 static void monitor_as_json_is_an_object_a_line(void **state) {
     struct world_process *monitor;
     struct gateway gateway;
-    json_t *object;
-    char *line = NULL;
+    char *text, *line, *next;
+    unsigned lines = 0;
 
     gateway_start(&gateway, *state, NULL, NULL);
-    monitor = world_start_as(gateway.world, WORLD_USER_STRANGER, CTL("--json", "monitor"));
-    assert_non_null(monitor);
-    change_until_told(&gateway, monitor, "{");
-    assert_int_equal(world_wait_output(monitor, "{", 0, &line), 0);
-    object = json_loads(line, 0, NULL);
-    assert_non_null(object);
-    (void)string_of(object, "State");
-    json_decref(object);
-    free(line);
+    monitor = start_monitor(&gateway, CTL("--json", "monitor"), "{");
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+    text = wait_for_words(&gateway, monitor, "\"bootstrapped\"");
+    for (line = text; (next = strchr(line, '\n')); line = next + 1, lines++) {
+        json_t *object;
+
+        *next = '\0';
+        object = json_loads(line, 0, NULL);
+        assert_non_null(object);
+        if (lines == 0)
+            (void)string_of(object, "Version");
+        else
+            assert_null(json_object_get(object, "Version"));
+        json_decref(object);
+    }
+    assert_true(lines >= 2);
+    free(text);
     assert_int_equal(world_signal(monitor, SIGINT), 0);
     assert_int_equal(world_wait(monitor, WORLD_WAIT_MSEC), 0);
     assert_int_equal(world_exit_code(monitor), 0);
 }
 
-static void monitor_ends_with_its_reader_and_with_the_bus(void **state) {
-    static const char *const pipeline[] = {
-        "sh", "-c", "keystrapctl --json monitor | grep -m1 bootstrapping", NULL};
+static void monitor_waits_for_a_daemon_that_is_not_there(void **state) {
     struct world_process *monitor;
     struct gateway gateway;
 
     gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(world_stop(gateway.keystrapd), 0);
+    monitor = world_start_as(gateway.world, WORLD_USER_STRANGER, CTL("monitor"));
+    assert_non_null(monitor);
+    gateway.keystrapd = world_start_keystrapd(gateway.world, NULL);
+    assert_non_null(gateway.keystrapd);
+    /* It does not tell when it listens. */
+    do
+        assert_int_equal(gateway_bootstrap(&gateway), 0);
+    while (world_wait_output(monitor, "20", 100, NULL) != 0);
+    assert_true(monitor->running);
+}
+
+static void monitor_ends_with_its_reader_and_with_the_bus(void **state) {
+    static const char *const pipeline[] = {
+        "sh", "-c", "keystrapctl --json monitor | grep -m1 card-ready", NULL};
+    struct world_process *monitor;
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_true(gateway_wait_state(&gateway, "card-ready"));
+    /* It is, and nothing changes any more. */
     monitor = world_start_as(gateway.world, WORLD_USER_STRANGER, pipeline);
     assert_non_null(monitor);
-    change_until_told(&gateway, monitor, "{");
-    /* Nothing changes any more. */
     assert_int_equal(world_wait(monitor, WORLD_WAIT_MSEC), 0);
     assert_int_equal(world_exit_code(monitor), 0);
 
-    monitor = world_start_as(gateway.world, WORLD_USER_STRANGER, CTL("monitor"));
-    assert_non_null(monitor);
-    change_until_told(&gateway, monitor, "20");
+    monitor = start_monitor(&gateway, CTL("monitor"), "20");
     assert_int_equal(world_stop(world_find(gateway.world, "dbus-daemon")), 0);
     assert_int_equal(world_wait(monitor, WORLD_WAIT_MSEC), 0);
     assert_int_equal(world_exit_code(monitor), 69);
@@ -536,8 +566,9 @@ int main(void) {
         cmocka_unit_test(another_ua_identifier_gives_another_key),
         cmocka_unit_test(force_gets_a_new_ks_first),
         cmocka_unit_test(a_key_goes_to_a_terminal_only_when_asked_to),
-        cmocka_unit_test(monitor_prints_what_changes_until_it_is_ended),
+        cmocka_unit_test(monitor_prints_how_things_stand_and_what_changes),
         cmocka_unit_test(monitor_as_json_is_an_object_a_line),
+        cmocka_unit_test(monitor_waits_for_a_daemon_that_is_not_there),
         cmocka_unit_test(monitor_ends_with_its_reader_and_with_the_bus),
         cmocka_unit_test(doctor_finds_a_healthy_gateway_healthy),
         cmocka_unit_test(doctor_names_a_pin_and_what_to_do),

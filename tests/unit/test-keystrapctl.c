@@ -284,7 +284,7 @@ static bool heard(void *userdata) {
     struct run *run = userdata;
 
     (void)has_ended(run);
-    return strstr(run->text, "\"State\":\"no-card\"") || strstr(run->text, "no-card\n") ||
+    return strstr(run->text, "{\"State\":\"no-card\"}\n") || strstr(run->text, "no-card\n") ||
            run->ended;
 }
 
