@@ -3,6 +3,7 @@
 /*
  * naf-get: log in to a NAF with the key of this gateway's SIM.
  *
+ *     cc -o naf-get naf-get.c $(pkg-config --cflags --libs keystrap libcurl)
  *     naf-get FQDN URL [CONNECT_TO]
  *
  * The whole of what an application has to do: libkeystrap gives B-TID and Ks_NAF, and libcurl uses them as user name
@@ -14,6 +15,10 @@
  * the Digest response itself, from keystrap_naf_key_base64().
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* asprintf(3) */
+#endif
+
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +28,7 @@
 #include <keystrap/keystrap.h>
 
 /* A server that knows GBA sees by the token in User-Agent that the client does too (TS 24.109 clause 5.2.2). */
-#define USER_AGENT "naf-get/" KEYSTRAP_VERSION " 3gpp-gba"
+#define USER_AGENT "naf-get/1 3gpp-gba"
 
 static long get(const char *url, struct curl_slist *connect_to,
                 const struct keystrap_naf_key *key) {
