@@ -71,8 +71,19 @@ size_t access_principals(const struct access *access);
  * Return: 0; ACCESS_E_DENIED with a text that names caller, wish and rule (the principals that match the caller
  * and what they lack, or that none matches); ACCESS_E_QUOTA.
  */
-int access_check_naf(struct access *access, const struct access_caller *caller, const char *naf_fqdn,
-                     const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct failure *failure);
+int access_check_naf(struct access *access, const struct access_caller *caller,
+                     const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                     struct failure *failure);
+
+/**
+ * access_may_naf() - the same decision as access_check_naf(), but nothing is taken from a quota and a spent one
+ * does not matter
+ *
+ * Return: 0; ACCESS_E_DENIED with the same text.
+ */
+int access_may_naf(const struct access *access, const struct access_caller *caller,
+                   const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                   struct failure *failure);
 
 /**
  * access_check_manage() - may @caller manage the agent? uid 0 may; else a principal with Manage=yes

@@ -16,6 +16,12 @@ size_t access_principals(const struct access *access) {
     return access->principals_count;
 }
 
+static bool grants(const struct principal *principal, const struct access_caller *caller,
+                   const struct wish *wish, size_t length) {
+    return principal_is(principal, caller) && principal_has_ua(principal, wish->ua_protocol) &&
+           principal_has_naf(principal, wish->naf_fqdn, length);
+}
+
 int access_check_naf(struct access *access, const struct access_caller *caller,
                      const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
                      struct failure *failure) {
@@ -26,8 +32,7 @@ int access_check_naf(struct access *access, const struct access_caller *caller,
     for (size_t i = 0; i < access->principals_count; i++) {
         struct principal *principal = &access->principals[i];
 
-        if (!principal_is(principal, caller) || !principal_has_ua(principal, ua_protocol) ||
-            !principal_has_naf(principal, naf_fqdn, length))
+        if (!grants(principal, caller, &wish, length))
             continue;
         if (quota_take(&principal->quota, now_usec()))
             return 0;
@@ -35,6 +40,18 @@ int access_check_naf(struct access *access, const struct access_caller *caller,
     }
     if (spent)
         return denial_tell_quota(access, caller, &wish, spent, failure);
+    return denial_tell(access, caller, &wish, failure);
+}
+
+int access_may_naf(const struct access *access, const struct access_caller *caller,
+                   const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                   struct failure *failure) {
+    const struct wish wish = {.naf_fqdn = naf_fqdn, .ua_protocol = ua_protocol};
+    size_t length = strlen(naf_fqdn);
+
+    for (size_t i = 0; i < access->principals_count; i++)
+        if (grants(&access->principals[i], caller, &wish, length))
+            return 0;
     return denial_tell(access, caller, &wish, failure);
 }
 

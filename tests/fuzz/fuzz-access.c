@@ -25,6 +25,9 @@ static int ask(struct access *access, uid_t uid, const char *naf) {
         abort();
     if (failure.code != r || (r != 0 && failure.text[0] == '\0'))
         abort();
+    if (access_may_naf(access, &caller, naf, ua_protocol, NULL) !=
+        (r == ACCESS_E_DENIED ? ACCESS_E_DENIED : 0))
+        abort();
     (void)access_check_manage(access, &caller, NULL);
     return r;
 }

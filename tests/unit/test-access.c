@@ -255,6 +255,28 @@ static void a_second_principal_helps_out_when_the_first_is_spent(_unused_ void *
     assert_int_equal(ask(access, 1, "a", digest), ACCESS_E_QUOTA);
 }
 
+/* What a client may have can be told without a key being handed out. */
+static void asking_whether_takes_nothing_from_the_quota(_unused_ void **state) {
+    _cleanup_access_ struct access *access =
+        rules("[Principal r]\nUser=1\nNafFqdn=a\nUaProtocol=01*\nKeysPerMinute=1\n");
+    const struct access_caller caller = user(1), other = user(2);
+    struct failure failure = {0}, checked = {0};
+
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(access_may_naf(access, &caller, "a", digest, &failure), 0);
+    assert_int_equal(failure.code, 0);
+    assert_int_equal(ask(access, 1, "a", digest), 0);
+    assert_int_equal(ask(access, 1, "a", digest), ACCESS_E_QUOTA);
+    assert_int_equal(access_may_naf(access, &caller, "a", digest, NULL), 0);
+
+    assert_int_equal(access_may_naf(access, &other, "a", digest, NULL), ACCESS_E_DENIED);
+    assert_int_equal(access_may_naf(access, &caller, "b", digest, &failure), ACCESS_E_DENIED);
+    assert_int_equal(access_check_naf(access, &caller, "b", digest, &checked), ACCESS_E_DENIED);
+    assert_string_equal(failure.text, checked.text);
+    assert_int_equal(access_may_naf(access, &caller, "a", (const uint8_t[]){2, 0, 0, 0, 0}, NULL),
+                     ACCESS_E_DENIED);
+}
+
 static unsigned granted(struct access *access, unsigned tries) {
     unsigned n = 0;
 
@@ -593,6 +615,7 @@ int main(void) {
         cmocka_unit_test(a_principals_callers_share_its_quota),
         cmocka_unit_test(a_denied_call_does_not_count),
         cmocka_unit_test(a_second_principal_helps_out_when_the_first_is_spent),
+        cmocka_unit_test(asking_whether_takes_nothing_from_the_quota),
         cmocka_unit_test(the_default_quota_is_600_a_minute_and_infinity_is_none),
         cmocka_unit_test(root_may_manage_others_need_a_rule),
         cmocka_unit_test(a_denial_names_caller_wish_rule_and_remedy),
