@@ -92,6 +92,7 @@
 
 /* --- Requests ---------------------------------------------------------------------------------- */
 #define REQUESTS_PENDING_MAX 1024u    /* callers that wait for a bootstrap, all together */
+#define REQUESTS_PER_USER_MAX 256u    /* of which one user may have, on all its connections */
 #define REQUESTS_PER_CALLER_MAX 64u   /* of which one connection may have */
 #define PEERS_MAX 1024u               /* bus connections whose credentials are remembered */
 #define FAILURE_TEXT_MAX 384u         /* octets of what a user is told */

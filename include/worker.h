@@ -36,7 +36,6 @@ struct worker_report {
     enum keystrap_card_state card;
     char reader[PLUGIN_TEXT_MAX];
     struct uicc_identity identity; /* whatever could be read */
-    uint64_t generation;       /* another number is another insertion, see struct plugin_state */
     /* resolved names, with WORKER_CARD and r == 0 */
     char impi[IMPI_MAX + 1];
     char bsf[FQDN_MAX + 1];
@@ -52,7 +51,7 @@ struct worker_report {
 typedef void (*worker_report_fn)(struct worker_report *report, void *userdata);
 
 /**
- * worker_new() - start the thread
+ * worker_new() - start the thread; it touches nothing until worker_release(), and jobs wait
  * @conf: borrowed; it stays as it is until worker_free()
  * @plugin_directory: where uicc-NAME and keystrap-http are; borrowed as well
  * @report: called from @event for every report; the report is released after it returns
@@ -61,6 +60,11 @@ typedef void (*worker_report_fn)(struct worker_report *report, void *userdata);
  */
 int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
                worker_report_fn report, void *userdata, struct worker **ret);
+
+/**
+ * worker_release() - let it work: once another worker has left the card, for one
+ */
+void worker_release(struct worker *worker);
 
 /**
  * worker_free() - cancel the job under way, end the thread and its programs; NULL is allowed, returns NULL.

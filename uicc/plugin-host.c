@@ -11,6 +11,7 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "packet.h"
@@ -211,6 +212,12 @@ static int exchange_hello(struct plugin *plugin, struct failure *failure) {
         !packet_get_text(packet, KEYSTRAP_FIELD_NAME, name, sizeof(name)) ||
         !packet_get_u32(packet, KEYSTRAP_FIELD_CAPABILITIES, &capabilities))
         return fail_nonsense(plugin, "no HELLO with name and capabilities", failure);
+    if (!(capabilities & KEYSTRAP_CAPABILITY_APDU)) {
+        (void)stop(plugin, 0);
+        return failure_set(failure, UICC_E_TRANSPORT,
+                           "transport program %s passes no APDUs; keystrapd cannot do without yet",
+                           plugin->program);
+    }
     plugin->capabilities = capabilities;
     plugin->transport.flags = capabilities & KEYSTRAP_CAPABILITY_CHANNELS ? TRANSPORT_CHANNELS : 0;
     return 0;
@@ -271,6 +278,12 @@ struct transport *plugin_transport(struct plugin *plugin) {
     return &plugin->transport;
 }
 
+static bool has_ended(const struct plugin *plugin) {
+    struct pollfd fds = {.fd = plugin->process.pidfd, .events = POLLIN};
+
+    return poll(&fds, 1, 0) > 0;
+}
+
 int plugin_dispatch(struct plugin *plugin, struct failure *failure) {
     int r;
 
@@ -278,8 +291,9 @@ int plugin_dispatch(struct plugin *plugin, struct failure *failure) {
         return 0;
     for (unsigned i = 0; i < PLUGIN_STATES_MAX; i++) {
         r = packet_receive(plugin->process.fd, &plugin->packet, -1, 0);
+        /* A child that it left behind may hold the socket open; what counts is the program. */
         if (r == -ETIMEDOUT)
-            return 0;
+            return has_ended(plugin) ? fail_ended(plugin, failure) : 0;
         if (r < 0)
             return fail_io(plugin, r, failure);
         if (packet_type(&plugin->packet) != KEYSTRAP_PLUGIN_STATE)

@@ -23,6 +23,7 @@ struct agent_request {
     struct agent_request *previous, *next;
     struct agent *agent;
     enum agent_request_kind kind;
+    struct access_caller caller;
     char naf_fqdn[NAF_FQDN_MAX + 1]; /* normalised */
     uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
     agent_key_fn done;
@@ -91,6 +92,12 @@ void agent_log_denial(struct agent *agent, const struct access_caller *caller,
 void agent_requests_answer(struct agent *agent, int r, const struct failure *failure);
 void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failure *failure,
                             int64_t bsf_date);
+
+/**
+ * agent_check_pending() - whether one more request of @caller may wait. 0; ACCESS_E_TOO_MANY.
+ */
+int agent_check_pending(const struct agent *agent, const struct access_caller *caller,
+                        struct failure *failure);
 
 /**
  * agent_touch() - something that agent_get_status() tells has changed

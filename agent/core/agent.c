@@ -83,8 +83,11 @@ static bool agent_ks_may_stay(struct agent *agent) {
     case KEYSTRAP_CARD_SERVICE_ABSENT:
         return true;
     case KEYSTRAP_CARD_PRESENT:
-        return agent->card_r != 0 || (strcmp(agent->ks_iccid, agent->identity.iccid) == 0 &&
-                                      strcmp(info.impi, agent->impi) == 0);
+        /* Of a card that cannot be used the ICCID may be known all the same. */
+        if (agent->card_r != 0)
+            return !agent->identity.iccid[0] || strcmp(agent->ks_iccid, agent->identity.iccid) == 0;
+        return strcmp(agent->ks_iccid, agent->identity.iccid) == 0 &&
+               strcmp(info.impi, agent->impi) == 0;
     }
     return false;
 }
@@ -148,6 +151,11 @@ static void agent_on_bootstrap(struct agent *agent, struct worker_report *report
                 agent->bsf, report->total_usec / USEC_PER_MSEC,
                 report->result.resynchronised ? ", after a resynchronisation" : "");
     keystore_put_take(agent->store, &report->result);
+    if (agent->bootstrap_job != 0) {
+        /* Who waited for the next one is served by this one; a second Ks would void it at once. */
+        worker_cancel(agent->worker, agent->bootstrap_job);
+        agent->bootstrap_job = 0;
+    }
     agent_requests_answer(agent, 0, NULL);
 }
 
@@ -263,6 +271,7 @@ int agent_start(struct agent *agent, struct failure *failure) {
                    &agent->worker);
     if (r < 0)
         return failure_set(failure, r, "cannot start the card's worker: %s", strerror(-r));
+    worker_release(agent->worker);
     return 0;
 }
 
@@ -288,28 +297,42 @@ static bool agent_conf_same_card(const struct conf *a, const struct conf *b) {
     return same;
 }
 
-/* Another card, another BSF or other names: begin again, and let who waits wait for the new worker. */
+/* Who waited for the worker before waits for this one. */
+static void agent_queue_again(struct agent *agent) {
+    int64_t job;
+    int r;
+
+    if (agent->bootstrap_job != 0) {
+        agent->bootstrap_job = 0;
+        r = agent_want_bootstrap(agent);
+        if (r < 0)
+            agent_requests_answer(agent, r, NULL);
+    }
+    if (agent->probe_job != 0) {
+        job = worker_probe(agent->worker);
+        agent->probe_job = job > 0 ? (uint64_t)job : 0;
+        if (job < 0)
+            agent_diagnoses_answer(agent, (int)job, NULL, 0);
+    }
+}
+
+/* Another card, another BSF or other names: begin again. */
 static int agent_restart_worker(struct agent *agent, const struct conf *conf,
                                 struct failure *failure) {
     struct worker *worker = NULL;
-    int64_t job;
     int r;
 
     r = worker_new(agent->event, conf, agent->plugin_directory, agent_on_report, agent, &worker);
     if (r < 0)
         return failure_set(failure, r, "cannot start another worker: %s", strerror(-r));
+    /* The one before gives its channel back first: some cards have no other. */
     agent->worker = worker_free(agent->worker);
     agent->worker = worker;
+    worker_release(worker);
     agent->card_known = false;
+    agent->not_before_usec = 0; /* what another BSF asked for */
     (void)agent_forget_ks(agent);
-    if (agent->bootstrap_job != 0) {
-        agent->bootstrap_job = 0;
-        (void)agent_want_bootstrap(agent);
-    }
-    if (agent->probe_job != 0) {
-        job = worker_probe(worker);
-        agent->probe_job = job > 0 ? (uint64_t)job : 0;
-    }
+    agent_queue_again(agent);
     return 0;
 }
 

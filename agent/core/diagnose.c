@@ -185,9 +185,8 @@ int agent_diagnose(struct agent *agent, const struct access_caller *caller, agen
     r = access_check_manage(agent->access, caller, &failure);
     if (r == ACCESS_E_DENIED)
         agent_log_denial(agent, caller, &failure);
-    if (r == 0 && agent->pending >= REQUESTS_PENDING_MAX)
-        r = failure_set(&failure, ACCESS_E_TOO_MANY, "%u requests wait already; ask again later",
-                        REQUESTS_PENDING_MAX);
+    if (r == 0)
+        r = agent_check_pending(agent, caller, &failure);
     if (r == 0)
         r = agent_want_probe(agent);
     if (r != 0) {
@@ -200,6 +199,7 @@ int agent_diagnose(struct agent *agent, const struct access_caller *caller, agen
         return -ENOMEM;
     request->agent = agent;
     request->kind = AGENT_REQUEST_DIAGNOSIS;
+    request->caller = *caller;
     request->diagnosed = done;
     request->userdata = userdata;
     agent_request_list_append(&agent->diagnosing, request);

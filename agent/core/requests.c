@@ -103,10 +103,20 @@ static void agent_refuse(int r, const struct failure *failure, agent_key_fn done
     done(r, NULL, &filled, userdata);
 }
 
+/* The rules may have been loaded again while it waited. */
+static int agent_request_still_may(const struct agent_request *request, struct failure *failure) {
+    if (request->kind == AGENT_REQUEST_NAF_KEY)
+        return access_may_naf(request->agent->access, &request->caller, request->naf_fqdn,
+                              request->ua_protocol, failure);
+    return access_check_manage(request->agent->access, &request->caller, failure);
+}
+
 static void agent_request_finish(struct agent_request *request, int r,
                                  const struct failure *failure) {
     struct failure own = {0};
 
+    if (r == 0)
+        r = agent_request_still_may(request, &own);
     if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY)
         r = agent_answer_key(request->agent, request->naf_fqdn, request->ua_protocol, true,
                              request->done, request->userdata);
@@ -148,17 +158,40 @@ static int agent_check_bsf(const struct agent *agent, struct failure *failure) {
                        agent->bsf, (agent->not_before_usec - now) / USEC_PER_SEC + 1);
 }
 
+/* How many requests of the user @uid wait already. */
+static size_t agent_count_user(const struct agent *agent, uid_t uid) {
+    const struct agent_request_list *lists[] = {&agent->waiting, &agent->diagnosing};
+    size_t count = 0;
+
+    for (size_t i = 0; i < ELEMENTS(lists); i++)
+        for (const struct agent_request *request = lists[i]->head.next; request != &lists[i]->head;
+             request = request->next)
+            count += request->caller.uid == uid;
+    return count;
+}
+
+int agent_check_pending(const struct agent *agent, const struct access_caller *caller,
+                        struct failure *failure) {
+    if (agent->pending >= REQUESTS_PENDING_MAX)
+        return failure_set(failure, ACCESS_E_TOO_MANY, "%u requests wait already; ask again later",
+                           REQUESTS_PENDING_MAX);
+    if (agent_count_user(agent, caller->uid) >= REQUESTS_PER_USER_MAX)
+        return failure_set(failure, ACCESS_E_TOO_MANY,
+                           "%u requests of uid %u wait already; ask again later",
+                           REQUESTS_PER_USER_MAX, (unsigned)caller->uid);
+    return 0;
+}
+
 /* Put a request into the list and see that what it waits for happens. */
 static int agent_enqueue(struct agent *agent, struct agent_request *request,
                          struct failure *failure) {
     int r;
 
-    if (agent->pending >= REQUESTS_PENDING_MAX)
-        return failure_set(failure, ACCESS_E_TOO_MANY,
-                           "%u requests wait for a bootstrap already; ask again later",
-                           REQUESTS_PENDING_MAX);
-    r = agent_check_card(agent, failure);
-    if (r == 0 && agent->bootstrap_job == 0)
+    r = agent_check_pending(agent, &request->caller, failure);
+    if (r == 0)
+        r = agent_check_card(agent, failure);
+    /* Who may manage may also try before the BSF's time: its word is not under any proof. */
+    if (r == 0 && agent->bootstrap_job == 0 && request->kind != AGENT_REQUEST_BOOTSTRAP)
         r = agent_check_bsf(agent, failure);
     if (r == 0)
         r = agent_want_bootstrap(agent);
@@ -237,6 +270,7 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
         return 0;
     }
     memcpy(request.ua_protocol, ua_protocol, sizeof(request.ua_protocol));
+    request.caller = *caller;
     return agent_wait(agent, &request, ret);
 }
 
@@ -244,6 +278,7 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
                     void *userdata, struct agent_request **ret) {
     struct agent_request request = {
         .kind = AGENT_REQUEST_BOOTSTRAP,
+        .caller = *caller,
         .done = done,
         .userdata = userdata,
     };

@@ -40,6 +40,7 @@ struct worker {
     uint64_t last_number;
     uint64_t running; /* the job under way, 0 for none */
     int plugin_pidfd; /* of the transport program, a duplicate; -1 */
+    bool released;
     bool stop;
     bool hurry; /* with stop: the time to leave the card in good order is over */
 
@@ -126,7 +127,6 @@ static void worker_look(struct worker *worker) {
         report->identity = *uicc_identity(card->uicc);
     memcpy(report->impi, card->impi, sizeof(report->impi));
     memcpy(report->bsf, card->bsf, sizeof(report->bsf));
-    report->generation = card->generation;
 
     if (report->r != 0 && card_job_is_transient(card, report->r)) {
         worker->retry_delay =
@@ -150,8 +150,17 @@ static void worker_look(struct worker *worker) {
     worker_post(worker, report);
 }
 
+/* A card that went after the bootstrap looked at it last takes its Ks with it. */
+static void worker_void_result(struct worker_report *job) {
+    ub_result_done(&job->result);
+    memset(&job->result, 0, sizeof(job->result));
+    job->r = failure_set(&job->failure, UICC_E_CARD_ABSENT,
+                         "the card was pulled or changed during the bootstrap; its keys were "
+                         "thrown away, ask again");
+}
+
 static void worker_run_job(struct worker *worker, struct worker_report *job) {
-    uint64_t begin = now_usec();
+    uint64_t begin = now_usec(), generation;
     bool stop;
 
     if (job->r != 0)
@@ -168,9 +177,18 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
     stop = worker->stop;
     pthread_mutex_unlock(&worker->lock);
 
-    /* The main thread learns of the card before it learns what became of the job, unless it has lost interest. */
-    if (!stop)
+    /*
+     * The main thread learns of the card before it learns what became of the job, unless it has lost interest. A
+     * transport that ended in the job is started again only afterwards: who waits has waited long enough.
+     */
+    generation = worker->card.generation;
+    if (!stop && plugin_running(worker->card.plugin))
         worker_look(worker);
+    else
+        worker->retry_at = now_usec();
+    if (job->kind == WORKER_BOOTSTRAP && job->r == 0 &&
+        plugin_state(worker->card.plugin)->generation != generation)
+        worker_void_result(job);
     worker_post(worker, job);
 }
 
@@ -210,11 +228,29 @@ static void worker_wait(struct worker *worker) {
         worker_look(worker);
 }
 
+/* Returns false when it is to stop instead. */
+static bool worker_await_release(struct worker *worker) {
+    struct pollfd fds = {.fd = worker->job_fd, .events = POLLIN};
+    bool released, stop;
+
+    for (;;) {
+        pthread_mutex_lock(&worker->lock);
+        released = worker->released;
+        stop = worker->stop;
+        pthread_mutex_unlock(&worker->lock);
+        if (released || stop)
+            return !stop;
+        (void)poll(&fds, 1, -1);
+        eventfd_drain(worker->job_fd);
+    }
+}
+
 static void *worker_main(void *argument) {
     struct worker *worker = argument;
-    bool stop = false;
+    bool stop = !worker_await_release(worker);
 
-    worker_look(worker);
+    if (!stop)
+        worker_look(worker);
     while (!stop) {
         struct worker_report *job = worker_take_job(worker, &stop);
 
@@ -306,19 +342,24 @@ int worker_new(sd_event *event, const struct conf *conf, const char *plugin_dire
     return 0;
 }
 
-static void worker_stop_thread(struct worker *worker) {
-    uint64_t until = now_realtime_usec() + WORKER_STOP_GRACE_USEC;
-    struct timespec deadline = {
-        .tv_sec = (time_t)(until / USEC_PER_SEC),
-        .tv_nsec = (long)(until % USEC_PER_SEC) * 1000,
-    };
+void worker_release(struct worker *worker) {
+    pthread_mutex_lock(&worker->lock);
+    worker->released = true;
+    pthread_mutex_unlock(&worker->lock);
+    eventfd_signal(worker->job_fd);
+}
 
+static void worker_stop_thread(struct worker *worker) {
+    struct timespec deadline;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += (time_t)(WORKER_STOP_GRACE_USEC / USEC_PER_SEC);
     pthread_mutex_lock(&worker->lock);
     worker->stop = true;
     eventfd_signal(worker->cancel_fd);
     eventfd_signal(worker->job_fd);
     pthread_mutex_unlock(&worker->lock);
-    if (pthread_timedjoin_np(worker->thread, NULL, &deadline) == 0)
+    if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
         return;
 
     /* It waits for a card that is silent. */

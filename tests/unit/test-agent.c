@@ -33,14 +33,17 @@
 struct worker {
     worker_report_fn report;
     void *userdata;
+    bool released;
 };
 
 static struct {
     struct worker *worker; /* the living one */
     unsigned workers;      /* made so far */
-    int64_t jobs;          /* the number of the last */
-    uint64_t cancelled;    /* the job that was cancelled last */
-    int refuse_worker;     /* what worker_new() returns */
+    unsigned living;       /* of them */
+    bool refuse_jobs;
+    int64_t jobs;       /* the number of the last */
+    uint64_t cancelled; /* the job that was cancelled last */
+    int refuse_worker;  /* what worker_new() returns */
 } fake;
 
 int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
@@ -55,18 +58,26 @@ int worker_new(sd_event *event, const struct conf *conf, const char *plugin_dire
     fake.worker->report = report;
     fake.worker->userdata = userdata;
     fake.workers++;
+    fake.living++;
     *ret = fake.worker;
     return 0;
 }
 
+void worker_release(struct worker *worker) {
+    assert_false(worker->released);
+    assert_int_equal(fake.living, 1); /* never two of them at one card */
+    worker->released = true;
+}
+
 struct worker *worker_free(struct worker *worker) {
+    fake.living -= worker != NULL;
     free(worker);
     return NULL;
 }
 
 int64_t worker_bootstrap(struct worker *worker) {
     assert_ptr_equal(worker, fake.worker);
-    return ++fake.jobs;
+    return fake.refuse_jobs ? -ENOMEM : ++fake.jobs;
 }
 
 int64_t worker_probe(struct worker *worker) {
@@ -327,6 +338,29 @@ static void the_last_caller_to_leave_cancels_the_bootstrap(void **state) {
     assert_int_equal(answers[0].count + answers[1].count, 0);
 }
 
+static void a_bootstrap_that_was_cancelled_too_late_serves_who_waits_for_the_next(void **state) {
+    struct world *world = *state;
+    struct answer left = {0}, waiting = {0}, later = {0};
+
+    report_ready();
+    agent_request_cancel(ask(world, "naf.example.com", false, &left));
+    assert_int_equal(fake.cancelled, 1);
+    ask(world, "naf.example.com", false, &waiting);
+    assert_int_equal(fake.jobs, 2);
+
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_int_equal(left.count, 0);
+    assert_int_equal(waiting.r, 0);
+    assert_string_equal(waiting.btid, "btid-1@" BSF);
+    /* A second Ks would void at the BSF the one that was just served. */
+    assert_int_equal(fake.cancelled, 2);
+    assert_int_equal(state_of(world), AGENT_BOOTSTRAPPED);
+    report_failed(2, UB_E_CANCELLED, 0);
+    assert_null(ask(world, "naf.example.com", false, &later));
+    assert_string_equal(later.btid, "btid-1@" BSF);
+    assert_int_equal(fake.jobs, 2);
+}
+
 static void a_bootstrap_that_fails_tells_everybody_who_waits(void **state) {
     struct world *world = *state;
     struct answer answers[3] = {0};
@@ -357,6 +391,43 @@ static void a_bsf_that_asks_for_peace_is_not_asked_again_before(void **state) {
     assert_int_equal(second.r, UB_E_BUSY);
     assert_non_null(strstr(second.text, BSF));
     assert_int_equal(fake.jobs, 1);
+}
+
+static void who_may_manage_tries_before_the_bsfs_time(void **state) {
+    struct world *world = *state;
+    struct agent_request *request = NULL;
+    struct answer first = {0}, operators = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_failed(1, UB_E_BUSY, 3600 * USEC_PER_SEC);
+    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &operators, &request), 0);
+    assert_non_null(request);
+    assert_int_equal(operators.count, 0);
+    assert_int_equal(fake.jobs, 2);
+    report_failed(2, UB_E_BUSY, 3600 * USEC_PER_SEC);
+    assert_int_equal(operators.r, UB_E_BUSY);
+    /* And nobody else does. */
+    assert_null(ask(world, "naf.example.com", false, &second));
+    assert_int_equal(second.r, UB_E_BUSY);
+    assert_int_equal(fake.jobs, 2);
+}
+
+static void what_one_bsf_asked_for_does_not_bind_the_next(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_failed(1, UB_E_BUSY, 3600 * USEC_PER_SEC);
+    write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    report_ready();
+    assert_non_null(ask(world, "naf.example.com", false, &second));
+    assert_int_equal(fake.jobs, 2);
+    report_bootstrapped(2, 60 * USEC_PER_SEC);
+    assert_int_equal(second.r, 0);
 }
 
 static void without_a_card_the_answer_comes_at_once_and_names_the_cause(void **state) {
@@ -409,6 +480,39 @@ static void a_ks_goes_when_another_card_comes(void **state) {
     report_bootstrapped(1, 60 * USEC_PER_SEC);
     report_card(KEYSTRAP_CARD_PRESENT, 0, "8988211000000000025");
     assert_int_equal(secret_arena_used(), 0);
+}
+
+static void a_ks_goes_when_another_card_comes_that_cannot_be_used(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, second = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &first);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    report_card(KEYSTRAP_CARD_PRESENT, UICC_E_PIN_REQUIRED, "8988211000000000025");
+    assert_int_equal(secret_arena_used(), 0);
+    /* Its turn came: the card is tried, and no key of the one before is handed out. */
+    ask(world, "naf.example.com", false, &second);
+    assert_false(second.has_key);
+    report_failed(fake.jobs, UICC_E_PIN_REQUIRED, 0);
+    assert_int_equal(second.r, UICC_E_PIN_REQUIRED);
+}
+
+static void a_ks_stays_while_its_own_card_cannot_be_used(void **state) {
+    /* Where the ICCID could not be read, nothing says that it is another card. */
+    static const char *const iccids[] = {"8988211000000000017", NULL};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ELEMENTS(iccids); i++) {
+        struct answer first = {0}, second = {0};
+
+        report_ready();
+        ask(world, "naf.example.com", true, &first);
+        report_bootstrapped(fake.jobs, 60 * USEC_PER_SEC);
+        report_card(KEYSTRAP_CARD_PRESENT, UICC_E_BUSY, iccids[i]);
+        assert_null(ask(world, "naf.example.com", false, &second));
+        assert_true(second.has_key);
+    }
 }
 
 static void a_ks_stays_while_the_transport_starts_anew_with_the_same_card(void **state) {
@@ -519,6 +623,54 @@ static void a_reload_of_the_bsf_starts_anew_and_keeps_who_waits(void **state) {
     assert_int_equal(answer.r, 0);
 }
 
+static void a_right_that_was_taken_away_gives_no_key_to_who_waited(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &answer);
+    write_file(world, "access.d/meter.conf", "");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.r, ACCESS_E_DENIED);
+    assert_false(answer.has_key);
+}
+
+static void one_user_cannot_take_all_places(void **state) {
+    struct world *world = *state;
+    static struct answer answers[REQUESTS_PER_USER_MAX + 1], others;
+    struct agent_request *request = NULL;
+
+    report_ready();
+    memset(answers, 0, sizeof(answers));
+    memset(&others, 0, sizeof(others));
+    for (size_t i = 0; i < REQUESTS_PER_USER_MAX; i++)
+        assert_non_null(ask(world, "naf.example.com", false, &answers[i]));
+    assert_null(ask(world, "naf.example.com", false, &answers[REQUESTS_PER_USER_MAX]));
+    assert_int_equal(answers[REQUESTS_PER_USER_MAX].r, ACCESS_E_TOO_MANY);
+    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &others, &request), 0);
+    assert_non_null(request);
+    report_bootstrapped(1, 60 * USEC_PER_SEC);
+    assert_int_equal(others.r, 0);
+    assert_int_equal(answers[0].r, 0);
+}
+
+static void a_job_that_cannot_be_queued_again_is_answered(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer = {0};
+
+    report_ready();
+    ask(world, "naf.example.com", false, &answer);
+    fake.refuse_jobs = true;
+    write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.r, -ENOMEM);
+}
+
 static void a_reload_without_a_worker_changes_nothing(void **state) {
     struct world *world = *state;
     struct failure failure = {0};
@@ -603,12 +755,17 @@ int main(void) {
         CLAIM(expiry_causes_a_new_bootstrap),
         CLAIM(the_timer_erases_a_ks_that_nobody_asks_for),
         CLAIM(the_last_caller_to_leave_cancels_the_bootstrap),
+        CLAIM(a_bootstrap_that_was_cancelled_too_late_serves_who_waits_for_the_next),
         CLAIM(a_bootstrap_that_fails_tells_everybody_who_waits),
         CLAIM(a_bsf_that_asks_for_peace_is_not_asked_again_before),
+        CLAIM(who_may_manage_tries_before_the_bsfs_time),
+        CLAIM(what_one_bsf_asked_for_does_not_bind_the_next),
         CLAIM(without_a_card_the_answer_comes_at_once_and_names_the_cause),
         CLAIM(before_the_card_is_known_a_request_waits),
         CLAIM(a_ks_goes_with_its_card),
         CLAIM(a_ks_goes_when_another_card_comes),
+        CLAIM(a_ks_goes_when_another_card_comes_that_cannot_be_used),
+        CLAIM(a_ks_stays_while_its_own_card_cannot_be_used),
         CLAIM(a_ks_stays_while_the_transport_starts_anew_with_the_same_card),
         CLAIM(a_denied_caller_causes_nothing),
         CLAIM(a_bad_name_or_identifier_is_refused_by_name),
@@ -616,6 +773,9 @@ int main(void) {
         CLAIM(a_wrong_reload_changes_nothing),
         CLAIM(a_reload_of_rules_keeps_ks_and_worker),
         CLAIM(a_reload_of_the_bsf_starts_anew_and_keeps_who_waits),
+        CLAIM(a_right_that_was_taken_away_gives_no_key_to_who_waited),
+        CLAIM(one_user_cannot_take_all_places),
+        CLAIM(a_job_that_cannot_be_queued_again_is_answered),
         CLAIM(a_reload_without_a_worker_changes_nothing),
         CLAIM(who_waits_at_the_end_is_told),
         CLAIM(a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad),
