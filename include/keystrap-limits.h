@@ -70,7 +70,9 @@
 #define NAF_KEY_LENGTH 32u
 #define KEY_LIFETIME_MAX_SEC (366ull * 24 * 3600)
 #define XML_DEPTH_MAX 16u
-#define RETRY_AFTER_MAX_SEC 86400u    /* a BSF's longer wish is cut to a day */
+/* A BSF's longer wish is cut to an hour: on plain HTTP nothing proves that Retry-After is the BSF's, and one forged
+   answer must not keep a gateway without keys for longer. */
+#define RETRY_AFTER_MAX_SEC 3600u
 #define CLOCK_PLAUSIBLE_SEC 1735689600 /* 2025-01-01T00:00:00Z; a local clock before it was never set */
 
 /* --- Configuration ----------------------------------------------------------------------------- */
@@ -88,6 +90,9 @@
 #define ACCESS_MEMBERS_MAX 64u        /* users, or groups, of one principal */
 #define ACCESS_KEYS_PER_MINUTE_MAX 1000000u
 #define ACCESS_KEYS_PER_MINUTE_DEFAULT 600u
+#define ACCESS_NAMES_MAX 1024u        /* lines of /etc/passwd whose names are known to denials */
+#define ACCESS_NSS_BUFFER_MIN 4096u   /* octets for one user or group with its members */
+#define ACCESS_NSS_BUFFER_MAX (1024u * 1024) /* a larger group is an error */
 #define ACCESS_GROUPS_MAX 128u        /* supplementary groups of one caller that are looked at */
 
 /* --- Requests ---------------------------------------------------------------------------------- */
