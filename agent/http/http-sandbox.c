@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -252,6 +253,28 @@ static int expect_refused(const char *what, long result) {
     return 1;
 }
 
+/* What abort() needs. 1, and a line, when it was refused. */
+static int expect_signal_to_self(void) {
+    if (syscall(SYS_tgkill, getpid(), gettid(), 0) == 0)
+        return 0;
+    (void)fprintf(stderr, "keystrap-http: tgkill of a thread of its own was refused\n");
+    return 1;
+}
+
+/* libcurl knows some names itself, so this asks the resolver. 1, and a line, when that cannot work. */
+static int expect_lookup(const char *name) {
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses;
+    int r = getaddrinfo(name, NULL, &hints, &addresses);
+
+    if (r == 0) {
+        freeaddrinfo(addresses);
+        return 0;
+    }
+    (void)fprintf(stderr, "keystrap-http: the name %s has no address: %s\n", name, gai_strerror(r));
+    return 1;
+}
+
 int http_sandbox_check(void) {
     char name[] = "true";
     char *const arguments[] = {name, NULL};
@@ -274,9 +297,15 @@ int http_sandbox_check(void) {
     count += expect_refused("openat2", syscall(SYS_openat2, AT_FDCWD, "/dev/null", NULL, 0));
     count += expect_refused("unlink", syscall(SYS_unlinkat, AT_FDCWD, "/nonexistent", 0));
     count += expect_refused("kill", syscall(SYS_kill, getppid(), 0));
+    count +=
+        expect_refused("tgkill of another process", syscall(SYS_tgkill, getppid(), getppid(), 0));
     count += expect_refused("listen", syscall(SYS_listen, 0, 1));
+    count += expect_refused("a local socket",
+                            syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     count += expect_refused("a packet socket", syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0));
     count += expect_refused("a terminal's input", syscall(SYS_ioctl, 0, TIOCSTI, ""));
     count += expect_refused("becoming dumpable", syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
+    count += expect_signal_to_self();
+    count += expect_lookup("localhost");
     return count;
 }

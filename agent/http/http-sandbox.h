@@ -10,8 +10,8 @@
 int http_sandbox_enter(void);
 
 /**
- * http_sandbox_check() - try what must not work, say on stderr what did
+ * http_sandbox_check() - inside it: try what must not work and what must, say on stderr what is otherwise
  *
- * Return: the number of calls that were not refused.
+ * Return: the number of things that are.
  */
 int http_sandbox_check(void);

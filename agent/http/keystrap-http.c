@@ -5,7 +5,7 @@
  *
  * It holds no secret: what it is given may be read on the wire, and it has nothing else. It serves one request
  * after the other on the socket that keystrapd left on its descriptor, and ends when that is closed. Run by hand with
- * --check-sandbox it tries what its sandbox must refuse, and exits 0 when all of it was.
+ * --check-sandbox it tries what its sandbox must refuse and what it must not, and exits 0 when all was as it should be.
  */
 
 #include <errno.h>

@@ -604,7 +604,7 @@ static void test_a_missing_program_is_a_helper_error_that_names_it(void **state)
 
 /* --- The sandbox ------------------------------------------------------------------------------- */
 
-static void test_the_sandbox_refuses_what_it_must(void **state) {
+static void test_the_sandbox_refuses_what_it_must_and_lets_names_be_looked_up(void **state) {
     char *const argv[] = {program, (char[]){"--check-sandbox"}, NULL};
     struct subprocess process;
 
@@ -766,7 +766,7 @@ int main(void) {
         client_test(test_a_program_that_was_killed_in_between_is_started_again),
         client_test(test_a_program_that_dies_in_a_request_is_a_helper_error),
         cmocka_unit_test(test_a_missing_program_is_a_helper_error_that_names_it),
-        cmocka_unit_test(test_the_sandbox_refuses_what_it_must),
+        cmocka_unit_test(test_the_sandbox_refuses_what_it_must_and_lets_names_be_looked_up),
         client_test(test_the_sandbox_holds_while_requests_are_served),
         client_test(test_tls_serves_the_right_name_and_no_other),
         client_test(test_a_handshake_without_answer_is_a_connect_error),
