@@ -166,6 +166,15 @@ static void answer(struct program *program) {
     }
 }
 
+/* Ends, and leaves a child that holds the socket until keystrapd's side closes it. */
+static _Noreturn void leave_child(struct program *program) {
+    if (fork() != 0)
+        _exit(7);
+    while (packet_receive(FD, &program->in, -1, USEC_INFINITY) == 0)
+        ;
+    _exit(0);
+}
+
 static _Noreturn void be_program(const char *name) {
     struct program program = {.name = name};
     char reader[PLUGIN_TEXT_MAX] = "reader";
@@ -186,6 +195,8 @@ static _Noreturn void be_program(const char *name) {
         begin_answer(&program, KEYSTRAP_RESULT_OK);
         send_out(&program);
     }
+    if (is(&program, "parent"))
+        leave_child(&program);
     while (packet_receive(FD, &program.in, -1, USEC_INFINITY) == 0)
         answer(&program);
     packet_done(&program.in);
@@ -536,6 +547,21 @@ static void test_a_program_that_dies_while_idle_is_noticed(void **state) {
     assert_false(plugin_running(world->plugin));
 }
 
+static void test_a_program_that_ends_is_noticed_although_its_child_holds_the_socket(void **state) {
+    struct world *world = *state;
+    struct pollfd fds;
+
+    start(world, "parent");
+    fds = (struct pollfd){.fd = plugin_pidfd(world->plugin), .events = POLLIN};
+    assert_int_equal(poll(&fds, 1, 20000), 1);
+    assert_int_equal(plugin_dispatch(world->plugin, &world->failure), UICC_E_TRANSPORT);
+    assert_non_null(strstr(world->failure.text, "exit code 7"));
+    assert_false(plugin_running(world->plugin));
+    /* Nothing is left that would be readable for ever. */
+    assert_int_equal(plugin_fd(world->plugin), -1);
+    assert_int_equal(plugin_pidfd(world->plugin), -1);
+}
+
 /* --- Programs that do not start ---------------------------------------------------------------- */
 
 static void expect_no_start(struct world *world, const char *name, const char *words) {
@@ -610,6 +636,7 @@ int main(int argc, char **argv) {
         world_test(test_an_impossible_state_ends_the_program),
         world_test(test_an_answer_that_nobody_asked_for_ends_the_program),
         world_test(test_a_program_that_dies_while_idle_is_noticed),
+        world_test(test_a_program_that_ends_is_noticed_although_its_child_holds_the_socket),
         world_test(test_another_version_is_refused_by_number),
         world_test(test_a_hello_without_capabilities_is_refused),
         world_test(test_a_program_that_ends_before_hello_is_told_with_its_code),
