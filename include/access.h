@@ -40,10 +40,12 @@ struct access;
  * access_load() - read every *.conf of @directory in the order of their names
  *
  * A directory that does not exist grants nothing. Names of users and groups are resolved now; an unknown one
- * is a warning with file and line, and matches nobody. An unknown key warns; a bad value refuses. A file or
- * directory that others than root and our own user may write is refused: whoever may write rules has every key.
+ * is a warning with file and line, and matches nobody; a name service that cannot say is an error. An unknown
+ * key warns; a bad value refuses. A file or directory that others than root and our own user may write is
+ * refused: whoever may write rules has every key.
  *
- * Return: 0; -EINVAL with file and line in @failure; -EPERM; another errno.
+ * Return: 0; -EINVAL with file and line in @failure; -EPERM; another errno, with file and line where the name
+ * service returned it.
  */
 int access_load(const char *directory, struct access **ret, struct failure *failure);
 

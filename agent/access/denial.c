@@ -8,7 +8,6 @@
  * name cannot push the remedy out.
  */
 
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +15,10 @@
 #include "rules.h"
 #include "util.h"
 
-#define ROOM_NAF    64u   /* of a NAF's name */
-#define ROOM_PLACE  60u   /* of a file's path */
-#define ROOM_REMEDY 90u   /* kept free while patterns are listed */
-#define PASSWD_LINE 4096u /* longer ones of /etc/passwd are nobody's */
+#define ROOM_CALLER 35u /* of a user's name */
+#define ROOM_NAF    64u /* of a NAF's name */
+#define ROOM_PLACE  60u /* of a file's path */
+#define ROOM_REMEDY 90u /* kept free while patterns are listed */
 
 struct text {
     char buffer[FAILURE_TEXT_MAX];
@@ -65,45 +64,32 @@ static void add_place(struct text *text, const struct principal *principal) {
     add(text, "(%s%s:%u)", skip ? "..." : "", principal->file + skip, principal->line);
 }
 
-/* The local file only: a denial must not wait for a directory service, or anybody could make keystrapd wait. */
-static bool local_name(uid_t uid, char *ret, size_t size) {
-    _cleanup_fclose_ FILE *passwd = fopen("/etc/passwd", "re");
-    char buffer[PASSWD_LINE];
-    struct passwd pw, *found;
-
-    while (passwd && fgetpwent_r(passwd, &pw, buffer, sizeof(buffer), &found) == 0)
-        if (found->pw_uid == uid) {
-            (void)snprintf(ret, size, "%s", found->pw_name);
-            return true;
-        }
-    return false;
-}
-
-/* As a rule calls the caller, or else as /etc/passwd does. */
-static bool find_name(const struct access *access, uid_t uid, char *ret, size_t size) {
+/* As a rule calls the caller, or else as /etc/passwd did when the rules were read. */
+static const char *find_name(const struct access *access, uid_t uid) {
     for (size_t i = 0; i < access->principals_count; i++) {
         const struct principal *principal = &access->principals[i];
 
         for (size_t j = 0; j < principal->users_count; j++) {
             const struct principal_user *user = &principal->users[j];
 
-            if (user->uid == uid && user->name[strspn(user->name, "0123456789")] != '\0') {
-                (void)snprintf(ret, size, "%s", user->name);
-                return true;
-            }
+            if (user->uid == uid && user->name[strspn(user->name, "0123456789")] != '\0')
+                return user->name;
         }
     }
-    return local_name(uid, ret, size);
+    return local_names_find(&access->names, uid);
 }
 
 static void add_caller(struct text *text, const struct access *access,
                        const struct access_caller *caller) {
-    char name[33];
+    const char *name = find_name(access, caller->uid);
 
-    if (find_name(access, caller->uid, name, sizeof(name)))
-        add(text, "user %s (uid %u)", name, (unsigned)caller->uid);
-    else
+    if (!name) {
         add(text, "uid %u", (unsigned)caller->uid);
+        return;
+    }
+    add(text, "user ");
+    add_start(text, name, ROOM_CALLER);
+    add(text, " (uid %u)", (unsigned)caller->uid);
 }
 
 static void add_wish(struct text *text, const struct wish *wish) {

@@ -18,8 +18,7 @@
 #include "rules.h"
 #include "util.h"
 
-#define NSS_BUFFER 65536u
-#define BLANK      " \t"
+#define BLANK " \t"
 
 static int refuse(const struct conf_line *line, const char *word, const char *wrong,
                   struct failure *failure) {
@@ -59,59 +58,100 @@ static bool parse_id(const char *word, uint32_t *ret) {
     return true;
 }
 
-/* Returns 0; -ENOENT when nobody is called so; another errno. */
-static int find_user(const char *word, uid_t *ret) {
-    _cleanup_free_ char *buffer = NULL;
+/* Users or groups: their name in a message, and who knows the number of one. */
+struct name_space {
+    const char *what;
+    /* As getpwnam_r(3): 0 with *@ret_found; or an errno, which may mean just that there is none. */
+    int (*look_up)(const char *word, char *buffer, size_t size, uint32_t *ret, bool *ret_found);
+};
+
+static int look_up_user(const char *word, char *buffer, size_t size, uint32_t *ret,
+                        bool *ret_found) {
     struct passwd pw, *found = NULL;
-    int r;
+    int r = getpwnam_r(word, &pw, buffer, size, &found);
 
-    if (parse_id(word, ret))
-        return 0;
-    buffer = malloc(NSS_BUFFER);
-    if (!buffer)
-        return -ENOMEM;
-    r = getpwnam_r(word, &pw, buffer, NSS_BUFFER, &found);
-    if (!found)
-        return r == ENOMEM ? -ENOMEM : -ENOENT;
-    *ret = found->pw_uid;
-    return 0;
+    if (found)
+        *ret = found->pw_uid;
+    *ret_found = found;
+    return r;
 }
 
-static int find_group(const char *word, gid_t *ret) {
-    _cleanup_free_ char *buffer = NULL;
+static int look_up_group(const char *word, char *buffer, size_t size, uint32_t *ret,
+                         bool *ret_found) {
     struct group gr, *found = NULL;
-    int r;
+    int r = getgrnam_r(word, &gr, buffer, size, &found);
 
-    if (parse_id(word, ret))
-        return 0;
-    buffer = malloc(NSS_BUFFER);
-    if (!buffer)
-        return -ENOMEM;
-    r = getgrnam_r(word, &gr, buffer, NSS_BUFFER, &found);
-    if (!found)
-        return r == ENOMEM ? -ENOMEM : -ENOENT;
-    *ret = found->gr_gid;
-    return 0;
+    if (found)
+        *ret = found->gr_gid;
+    *ret_found = found;
+    return r;
 }
 
-static int warn_unknown(const struct conf_line *line, const char *word, const char *what) {
-    log_warning("%s:%u: %s=%s: there is no such %s; this matches nobody until keystrapd is "
-                "reloaded with that %s there",
-                line->file, line->line, line->key, word, what, what);
-    return 0;
+static const struct name_space users = {"user", look_up_user};
+static const struct name_space groups = {"group", look_up_group};
+
+/* What getpwnam(3) lists as "the given name was not found"; anything else means that nobody could be asked. */
+static bool means_unknown(int error) {
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+/* Ask the name service. Returns 0; -ENOENT when nobody is called so; another errno when it does not know. */
+static int look_up(const struct name_space *space, const char *word, uint32_t *ret) {
+    size_t size = ACCESS_NSS_BUFFER_MIN;
+    bool found = false;
+    int r;
+
+    do {
+        _cleanup_free_ char *buffer = malloc(size);
+
+        if (!buffer)
+            return -ENOMEM;
+        r = space->look_up(word, buffer, size, ret, &found);
+        size *= 4;
+    } while (r == ERANGE && size <= ACCESS_NSS_BUFFER_MAX);
+    if (found)
+        return 0;
+    return means_unknown(r) ? -ENOENT : -r;
+}
+
+/*
+ * The number of a user or group. An unknown one is warned of; but a name service that does not answer must not look
+ * like users who are gone, or a reload while it is down would take their keys away.
+ *
+ * Return: 0 with *@ret_found; negative errno.
+ */
+static int resolve(const struct name_space *space, const char *word, const struct conf_line *line,
+                   uint32_t *ret, bool *ret_found, struct failure *failure) {
+    char quoted[72];
+    int r;
+
+    r = parse_id(word, ret) ? 0 : look_up(space, word, ret);
+    *ret_found = r == 0;
+    if (r == -ENOENT) {
+        log_warning("%s:%u: %s=%s: there is no such %s; this matches nobody until keystrapd is "
+                    "reloaded with that %s there",
+                    line->file, line->line, line->key, word, space->what, space->what);
+        return 0;
+    }
+    if (r == 0 || r == -ENOMEM)
+        return r;
+    shorten(word, 64, quoted, sizeof(quoted));
+    return failure_set(failure, r,
+                       "%s:%u: %s=%s: nobody can say whether there is that %s: %s; mend the name "
+                       "service (nsswitch.conf), or write the number",
+                       line->file, line->line, line->key, quoted, space->what, strerror(-r));
 }
 
 static int add_user(struct principal *principal, const char *word, const struct conf_line *line,
                     struct failure *failure) {
     struct principal_user user = {0};
     void *longer = NULL;
+    bool found;
     int r;
 
     principal->named = true;
-    r = find_user(word, &user.uid);
-    if (r == -ENOENT)
-        return warn_unknown(line, word, "user");
-    if (r < 0)
+    r = resolve(&users, word, line, &user.uid, &found, failure);
+    if (r < 0 || !found)
         return r;
     r = grow(principal->users, principal->users_count, sizeof(*principal->users),
              ACCESS_MEMBERS_MAX, line, &longer, failure);
@@ -128,14 +168,13 @@ static int add_user(struct principal *principal, const char *word, const struct 
 static int add_group(struct principal *principal, const char *word, const struct conf_line *line,
                      struct failure *failure) {
     void *longer = NULL;
+    bool found;
     gid_t gid;
     int r;
 
     principal->named = true;
-    r = find_group(word, &gid);
-    if (r == -ENOENT)
-        return warn_unknown(line, word, "group");
-    if (r < 0)
+    r = resolve(&groups, word, line, &gid, &found, failure);
+    if (r < 0 || !found)
         return r;
     r = grow(principal->groups, principal->groups_count, sizeof(*principal->groups),
              ACCESS_MEMBERS_MAX, line, &longer, failure);

@@ -133,7 +133,7 @@ static int new_loader(const char *source, struct loader *loader) {
         return -ENOMEM;
     loader->access = access;
     access->source = strdup(source);
-    return access->source ? 0 : -ENOMEM;
+    return access->source ? local_names_load(&access->names) : -ENOMEM;
 }
 
 /* Whatever went wrong without words gets some here. */
@@ -179,6 +179,7 @@ struct access *access_free(struct access *access) {
     for (size_t i = 0; i < access->files_count; i++)
         free(access->files[i]);
     free(access->files);
+    local_names_done(&access->names);
     free(access->source);
     free(access);
     return NULL;

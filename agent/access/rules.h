@@ -11,6 +11,7 @@
 
 #include "access.h"
 #include "conf-file.h"
+#include "names.h"
 #include "pattern.h"
 #include "quota.h"
 
@@ -40,6 +41,7 @@ struct access {
     char *source; /* the directory, for messages */
     char **files;
     size_t files_count;
+    struct local_names names; /* for denials */
     struct principal *principals;
     size_t principals_count;
 };
@@ -47,7 +49,7 @@ struct access {
 /**
  * principal_set() - one assignment of a principal's section
  *
- * Return: 0; -EINVAL with file and line in @failure; -ENOMEM.
+ * Return: 0; -EINVAL, or what the name service returns, with file and line in @failure; -ENOMEM.
  */
 int principal_set(struct principal *principal, const struct conf_line *line,
                   struct failure *failure);
