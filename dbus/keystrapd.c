@@ -244,7 +244,8 @@ int main(int argc, char **argv) {
 
     r = keystrapd_bring_up(&keystrapd);
     if (r == EX_OK) {
-        (void)sd_notify(0, "READY=1\nSTATUS=Looking for the card");
+        /* It stays for ever: a line at each change could block the loop while nobody reads the socket. */
+        (void)sd_notify(0, "READY=1\nSTATUS=Ready; \"keystrapctl status\" tells of card and key");
         log_message(LOG_INFO, MESSAGE_ID_READY, "keystrapd " KEYSTRAP_VERSION " ready");
         r = sd_event_loop(keystrapd.event);
         (void)sd_notify(0, "STOPPING=1");
