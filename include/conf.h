@@ -39,6 +39,7 @@ struct conf {
     char **headers;                /* Header=Name: value, may be repeated; NULL-terminated or NULL */
     char *trust_anchors;           /* TrustAnchors=: PEM file */
     bool require_rspauth;          /* RequireRspauth=yes */
+    bool require_auth_int;         /* RequireAuthInt=yes */
     uint64_t connect_timeout_usec; /* ConnectTimeoutSec=10, 0.1 to 300 */
     uint64_t request_timeout_usec; /* RequestTimeoutSec=30, 0.1 to 600 */
     uint64_t lifetime_max_usec;    /* LifetimeMaxSec=604800, 60 to KEY_LIFETIME_MAX_SEC */

@@ -52,6 +52,15 @@ void http_response_done(struct http_response *response);
  */
 const char *http_response_field(const struct http_response *response, const char *name, size_t nth);
 
+/**
+ * http_origin() - scheme, host and port of an http or https URL, "https://bsf.example:8443", for a text that anybody
+ * may read: what else stands in a URL may be an identity
+ * @url: of any octets
+ *
+ * Return: whether @url has them and they fit into @size octets; else @ret is untouched.
+ */
+bool http_origin(const char *url, char *ret, size_t size);
+
 struct http_client;
 
 /**

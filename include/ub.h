@@ -32,6 +32,7 @@ struct ub_parameters {
     const char *const *extra_headers; /* NULL-terminated, or NULL */
     const char *trust_anchors;
     bool require_rspauth;       /* absence of Authentication-Info is an error */
+    bool require_auth_int;      /* a challenge that does not offer qop auth-int is an error */
     uint64_t connect_timeout_usec;
     uint64_t request_timeout_usec; /* per request */
     uint64_t lifetime_max_usec; /* longer ones are cut to this; 0: to KEY_LIFETIME_MAX_SEC alone */
@@ -52,7 +53,8 @@ struct ub_result {
     char impi[IMPI_MAX + 1];
     char btid[BTID_MAX + 1];
     uint64_t expires_usec;         /* now_usec() clock */
-    uint64_t expires_utc_usec;     /* since the epoch, as the BSF said it */
+    uint64_t expires_utc_usec;     /* the same moment since the epoch, by the clock that the lifetime counts by: as the
+                                      BSF said it, or earlier where the life was cut */
     bool resynchronised;
     uint64_t card_usec;            /* time spent in authenticate() */
     uint64_t network_usec;         /* time spent in get() */
@@ -71,7 +73,9 @@ void ub_result_done(struct ub_result *result);
  *
  * The lifetime counts from now by the difference of <lifetime> and <currenttime>, or the HTTP Date where there is no
  * <currenttime>; only where the BSF gives neither is the local clock used. The realm of the challenge goes into the
- * answer, whatever it is. A BSF that finds the nonce stale is answered once more, with its new one.
+ * answer, whatever it is. A BSF that finds the nonce stale is answered once more, with its new one. Each challenge
+ * must offer qop auth-int where @parameters want it: without it the BSF's proof does not cover B-TID and lifetime,
+ * and on plain HTTP anybody can take the offer out of a challenge.
  *
  * Return: 0; enum ub_outcome, enum http_outcome, enum uicc_outcome; negative errno. @ret is untouched
  * unless 0.

@@ -210,6 +210,14 @@ const struct conf_key conf_table[] = {
     },
     {
         .section = "GBA",
+        .name = "RequireAuthInt",
+        .type = CONF_BOOL,
+        FIELD(require_auth_int),
+        .fallback = "yes",
+        .help = "Refuse a BSF whose challenge would leave its answer unprotected (qop=auth alone).",
+    },
+    {
+        .section = "GBA",
         .name = "ConnectTimeoutSec",
         .type = CONF_DURATION,
         FIELD(connect_timeout_usec),

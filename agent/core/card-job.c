@@ -216,6 +216,7 @@ static struct ub_parameters card_job_parameters(const struct card_job *job) {
         .extra_headers = (const char *const *)conf->headers,
         .trust_anchors = conf->trust_anchors,
         .require_rspauth = conf->require_rspauth,
+        .require_auth_int = conf->require_auth_int,
         .connect_timeout_usec = conf->connect_timeout_usec,
         .request_timeout_usec = conf->request_timeout_usec,
         .lifetime_max_usec = conf->lifetime_max_usec,

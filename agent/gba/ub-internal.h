@@ -59,11 +59,11 @@ int ub_fail(struct ub_session *session, int code, const char *cause, const char 
 int64_t ub_date(const struct http_response *response);
 
 /**
- * ub_lifetime() - when a key ends
+ * ub_lifetime() - when a key ends, by our clock and since the epoch; both tell of one moment
  * @sent_usec: now_usec() before the request was sent
  *
  * Return: 0; UB_E_LIFETIME.
  */
 int ub_lifetime(struct ub_session *session, const struct bootstrapping_info *info,
                 const struct http_response *response, uint64_t sent_usec,
-                uint64_t *ret_expires_usec);
+                uint64_t *ret_expires_usec, uint64_t *ret_expires_utc_usec);

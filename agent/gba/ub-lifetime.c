@@ -40,7 +40,7 @@ static int64_t reference_time(const struct bootstrapping_info *info,
 
 int ub_lifetime(struct ub_session *session, const struct bootstrapping_info *info,
                 const struct http_response *response, uint64_t sent_usec,
-                uint64_t *ret_expires_usec) {
+                uint64_t *ret_expires_usec, uint64_t *ret_expires_utc_usec) {
     uint64_t limit = session->parameters->lifetime_max_usec, usec;
     const char *clock;
     int64_t now = reference_time(info, response, &clock);
@@ -66,6 +66,7 @@ int ub_lifetime(struct ub_session *session, const struct bootstrapping_info *inf
     usec = (usec < KEY_LIFETIME_MAX_SEC ? usec : KEY_LIFETIME_MAX_SEC) * USEC_PER_SEC;
     if (limit > 0 && usec > limit)
         usec = limit;
+    *ret_expires_utc_usec = (uint64_t)now * USEC_PER_SEC + usec;
     *ret_expires_usec = usec < USEC_INFINITY - sent_usec ? sent_usec + usec : USEC_INFINITY;
     return 0;
 }

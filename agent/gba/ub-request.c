@@ -16,7 +16,8 @@
 #include "ub-internal.h"
 #include "util.h"
 
-#define PRINTABLE_MAX 128 /* of a text from the BSF that is shown to a user */
+#define PRINTABLE_MAX  128 /* of a text from the BSF that is shown to a user */
+#define PATH_SHOWN_MAX 64
 
 int ub_fail(struct ub_session *session, int code, const char *cause, const char *remedy) {
     return failure_set(session->failure, code, "BSF %.64s: %s%s%s", session->parameters->bsf, cause,
@@ -182,26 +183,30 @@ static uint64_t retry_after_usec(const struct http_response *response) {
 
 static int refuse_redirect(struct ub_session *session, const struct http_response *response) {
     const char *location = http_response_field(response, "Location", 0);
-    size_t length = location ? strnlen(location, PRINTABLE_MAX + 1) : 0;
-    bool shown = length > 0 && length <= PRINTABLE_MAX && text_is_plain(location, length);
+    char origin[PRINTABLE_MAX + 1] = "another place";
 
+    /* The rest of it may hold an identity, and whoever sees LastErrorText would see it. */
+    if (location)
+        (void)http_origin(location, origin, sizeof(origin));
     return failure_set(
         session->failure, UB_E_REFUSED,
         "BSF %.64s: it redirects (HTTP status %u) to %s, and redirects are not followed with "
         "credentials; configure that address if it is the operator's",
-        session->parameters->bsf, response->status, shown ? location : "another place");
+        session->parameters->bsf, response->status, origin);
 }
 
 int ub_refusal(struct ub_session *session, const struct http_response *response) {
     const char *bsf = session->parameters->bsf;
+    int path_length = (int)strcspn(session->parameters->path, "?");
     unsigned status = response->status;
 
     if (status == 404 || status == 410)
         return failure_set(
             session->failure, UB_E_UNKNOWN,
-            "BSF %.64s: nothing there at %.64s (HTTP status %u); check the BSF's name and path "
+            "BSF %.64s: nothing there at %.*s (HTTP status %u); check the BSF's name and path "
             "in the configuration",
-            bsf, session->parameters->path, status);
+            bsf, path_length < PATH_SHOWN_MAX ? path_length : PATH_SHOWN_MAX,
+            session->parameters->path, status);
     if (status == 429 || status >= 500) {
         *session->ret_retry_after_usec = retry_after_usec(response);
         return failure_set(

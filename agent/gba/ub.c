@@ -84,15 +84,30 @@ static int find_challenge(const struct http_response *response, struct challenge
     return challenge_parse(values, count, ret, failure);
 }
 
+/* With qop auth the BSF's proof leaves the body open, so it must not be for somebody on the way to choose it. */
+static int check_qop(struct ub_session *session, const struct challenge *challenge) {
+    if (challenge->qop_auth_int || !session->parameters->require_auth_int)
+        return 0;
+    return ub_fail(session, UB_E_CHALLENGE,
+                   "its challenge does not offer qop=auth-int, so nothing would protect its answer",
+                   "if the operator's BSF is like that, set RequireAuthInt=no in [GBA] of "
+                   "keystrap.conf");
+}
+
 static int read_challenge(struct ub_session *session, const struct http_response *response,
                           struct challenge *ret) {
+    struct challenge challenge = {0};
     struct failure failure = {0};
     int r;
 
-    r = find_challenge(response, ret, &failure);
+    r = find_challenge(response, &challenge, &failure);
     if (r != 0)
         return ub_fail(session, r, failure.text,
                        "check that this is a BSF, and tell the operator if it is");
+    r = check_qop(session, &challenge);
+    if (r != 0)
+        return r;
+    *ret = challenge;
     return 0;
 }
 
@@ -307,14 +322,14 @@ static int make_result(struct ub_session *session, const struct challenge *chall
                        const struct bootstrapping_info *info, bool resynchronised,
                        struct ub_result *ret) {
     _cleanup_ub_result_ struct ub_result result = {
-        .expires_utc_usec = (uint64_t)info->lifetime * USEC_PER_SEC,
         .resynchronised = resynchronised,
         .card_usec = session->card_usec,
         .network_usec = session->network_usec,
     };
     int r;
 
-    r = ub_lifetime(session, info, &verdict->response, verdict->sent_usec, &result.expires_usec);
+    r = ub_lifetime(session, info, &verdict->response, verdict->sent_usec, &result.expires_usec,
+                    &result.expires_utc_usec);
     if (r != 0)
         return r;
     r = gba_ks(aka->ck, aka->ik, &result.ks);
@@ -348,6 +363,9 @@ static int ub_run(struct ub_session *session, struct ub_result *ret) {
     if (r != 0)
         return r;
     if (is_stale(&verdict, &challenge)) {
+        r = check_qop(session, &challenge);
+        if (r != 0)
+            return r;
         uicc_aka_done(&aka);
         aka = (struct uicc_aka){0};
         r = authenticate(session, &challenge, &resynchronised, &aka);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http-answer.h"
 #include "http-protocol.h"
@@ -170,16 +171,50 @@ static int receive_answer(struct http_client *client, struct packet *packet, int
     }
 }
 
+static size_t span_host(const char *text) {
+    size_t length;
+
+    if (text[0] != '[')
+        return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
+    length = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
+    return length > 1 && text[length] == ']' ? length + 1 : 0;
+}
+
+bool http_origin(const char *url, char *ret, size_t size) {
+    size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
+                    : strncasecmp(url, "http://", 7) == 0 ? 7
+                                                          : 0;
+    const char *authority = url + scheme, *host = authority;
+    size_t length = strcspn(authority, "/?#"), host_length, port = 0;
+
+    for (size_t i = 0; i < length; i++)
+        if (authority[i] == '@')
+            host = authority + i + 1;
+    host_length = span_host(host);
+    if (host[host_length] == ':')
+        port = 1 + strspn(host + host_length + 1, "0123456789");
+    if (scheme == 0 || host_length == 0 || port == 1 || port > 6 ||
+        host + host_length + port != authority + length || scheme + host_length + port >= size)
+        return false;
+    memcpy(ret, url, scheme);
+    memcpy(ret + scheme, host, host_length + port);
+    ret[scheme + host_length + port] = '\0';
+    return true;
+}
+
 /* The conversation with the program broke off: end it, and say what it means for the request. */
 static int broken(struct http_client *client, const struct http_request *request, int error,
                   struct failure *failure) {
     int status = subprocess_stop(&client->process, 0);
+    char origin[FQDN_MAX + 16] = "the server";
 
     if (error == -ECANCELED)
         return failure_set(failure, UB_E_CANCELLED, "the request was cancelled");
-    if (error == -ETIMEDOUT)
-        return failure_set(failure, HTTP_E_TIMEOUT, "no answer from %.200s within %u ms",
-                           request->url, to_msec(request->request_timeout_usec));
+    if (error == -ETIMEDOUT) {
+        (void)http_origin(request->url, origin, sizeof(origin));
+        return failure_set(failure, HTTP_E_TIMEOUT, "no answer from %.200s within %u ms", origin,
+                           to_msec(request->request_timeout_usec));
+    }
     if (error == -EPIPE || error == -ECONNRESET)
         return failure_set(failure, HTTP_E_HELPER, "%s ended with %s %d", client->program,
                            status >= 256 ? "signal" : "exit code", status & 0xff);

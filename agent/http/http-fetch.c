@@ -186,7 +186,12 @@ static enum http_outcome code_outcome(CURL *easy, CURLcode code) {
 static void describe_peer(const struct http_job *job, char *ret, size_t size) {
     const char *start = strstr(job->url, "://"), *host = start ? start + 3 : job->url;
     int length = (int)strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', (size_t)length);
 
+    if (at) {
+        length -= (int)(at + 1 - host);
+        host = at + 1;
+    }
     if (length > (int)FQDN_MAX + 16)
         length = (int)FQDN_MAX + 16;
     if (job->connect_to[0])

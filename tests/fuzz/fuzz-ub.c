@@ -10,6 +10,7 @@
  *   E               the next GET fails
  *   C0, CS, CM, ... the card's next answer: right, synchronisation failure, network not accepted, ...
  *   L               do without a proof of the BSF
+ *   Q               take a challenge that does not offer auth-int
  *
  * Whatever comes, there is a whole result or a named failure, never more than four requests, and no secret left.
  */
@@ -24,6 +25,7 @@ struct script {
     struct card_step card[STEPS_MAX];
     size_t card_count;
     bool lenient;
+    bool auth_will_do;
 };
 
 static void check(bool holds) {
@@ -83,6 +85,8 @@ static void script_line(struct script *script, const char *line) {
         script_card(script, line[1]);
     } else if (line[0] == 'L') {
         script->lenient = true;
+    } else if (line[0] == 'Q') {
+        script->auth_will_do = true;
     }
 }
 
@@ -103,6 +107,7 @@ static void run(const struct script *script) {
     int r;
 
     parameters.require_rspauth = !script->lenient;
+    parameters.require_auth_int = !script->auth_will_do;
     world_begin(script->steps, script->card);
     r = ub_bootstrap(&parameters, &world_ops, NULL, &result, &retry_after, &failure);
 
@@ -117,6 +122,8 @@ static void run(const struct script *script) {
         return;
     }
     check(world.authentications >= 1 && secret_length(result.ks) == KS_LENGTH && *result.btid);
+    check(script->auth_will_do ||
+          strstr(world.authorization[world.gets - 1], "qop=auth-int,") != NULL);
     check(result.expires_usec > CLOCK_START);
     check(result.expires_usec <= now_usec() + KEY_LIFETIME_MAX_SEC * USEC_PER_SEC);
 }

@@ -181,6 +181,7 @@ static void what_a_bsf_does_wrong_has_a_name(void **state) {
         {"fault no-rspauth", "BsfProofMissing"},
         {"fault wrong-rspauth", "BsfProofWrong"},
         {"fault no-challenge", "ChallengeUnusable"},
+        {"fault auth-only", "ChallengeUnusable"},
         {"fault redirect", "BsfRefused"},
         {"fault big-body", "BsfAnswerTooLarge"},
         {"fault lifetime -5", "LifetimeUnusable"},

@@ -46,6 +46,7 @@ static const struct fault_kind kinds[BSF_FAULTS] = {
     [BSF_FAULT_CLOCK_SKEW] = {"clock-skew", 1, 1, -INT64_C(0x100000000), INT64_C(0x100000000)},
     [BSF_FAULT_LIFETIME] = {"lifetime", 1, 1, -86400, 10 * 366 * 86400},
     [BSF_FAULT_NO_CHALLENGE] = {"no-challenge", 0, 0, 0, 0},
+    [BSF_FAULT_AUTH_ONLY] = {"auth-only", 0, 0, 0, 0},
     [BSF_FAULT_REDIRECT] = {"redirect", 0, 0, 0, 0},
     [BSF_FAULT_BIG_BODY] = {"big-body", 0, 0, 0, 0},
 };

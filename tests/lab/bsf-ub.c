@@ -43,6 +43,10 @@ static int refuse(struct exchange *exchange, unsigned status, const char *why) {
     return lab_reply_text(exchange->reply, status, why);
 }
 
+static const char *qop_of(const struct bsf_challenge *challenge) {
+    return challenge->auth_only ? "auth" : "auth-int";
+}
+
 /* --- Challenge ---------------------------------------------------------------------------------- */
 
 /* @after: the challenge whose answer led to this one, or NULL. */
@@ -58,14 +62,15 @@ static int challenge(struct exchange *exchange, const struct bsf_challenge *afte
         return r;
     made->refused = after && (after->refused || !resynced);
     made->resynced = after && (after->resynced || resynced);
+    made->auth_only = bsf_fault_take(bsf, BSF_FAULT_AUTH_ONLY, NULL);
 
     r = lab_reply_text(exchange->reply, 401, "Bootstrapping needs an answer to the challenge.\n");
     if (r < 0)
         return r;
     return lab_reply_field(exchange->reply, "WWW-Authenticate",
                            "Digest realm=\"%s\", nonce=\"%s\", algorithm=" AKA_ALGORITHM
-                           ", qop=\"auth-int\", opaque=\"%s\"",
-                           bsf->realm, made->nonce, made->opaque);
+                           ", qop=\"%s\", opaque=\"%s\"",
+                           bsf->realm, made->nonce, qop_of(made), made->opaque);
 }
 
 /* --- Success ------------------------------------------------------------------------------------ */
@@ -118,7 +123,7 @@ static int add_rspauth(struct exchange *exchange, const struct bsf_challenge *an
         .nonce = answered->nonce,
         .nc = parameter(exchange, LAB_DIGEST_NC),
         .cnonce = parameter(exchange, LAB_DIGEST_CNONCE),
-        .qop = "auth-int",
+        .qop = qop_of(answered),
         .body = (const uint8_t *)exchange->reply->body,
         .body_length = exchange->reply->body_length,
     };
@@ -130,7 +135,7 @@ static int add_rspauth(struct exchange *exchange, const struct bsf_challenge *an
     if (bsf_fault_take(exchange->bsf, BSF_FAULT_WRONG_RSPAUTH, NULL))
         rspauth[0] = rspauth[0] == '0' ? '1' : '0';
     return lab_reply_field(exchange->reply, "Authentication-Info",
-                           "qop=auth-int, rspauth=\"%s\", cnonce=\"%s\", nc=%s, opaque=\"%s\"",
+                           "qop=%s, rspauth=\"%s\", cnonce=\"%s\", nc=%s, opaque=\"%s\"", input.qop,
                            rspauth, input.cnonce, input.nc, answered->opaque);
 }
 
@@ -169,8 +174,8 @@ static const char *find_mistake(const struct exchange *exchange,
 
     if (algorithm && strcasecmp(algorithm, AKA_ALGORITHM) != 0)
         return "The algorithm is not " AKA_ALGORITHM ".\n";
-    if (strcasecmp(parameter(exchange, LAB_DIGEST_QOP), "auth-int") != 0)
-        return "The qop is not auth-int.\n";
+    if (strcasecmp(parameter(exchange, LAB_DIGEST_QOP), qop_of(answered)) != 0)
+        return "The qop is not the challenge's.\n";
     if (lab_digest_nc(parameter(exchange, LAB_DIGEST_NC)) != 1)
         return "The nonce count is not 00000001.\n";
     if (cnonce[0] == '\0' || strpbrk(cnonce, "\"\\"))
@@ -192,7 +197,7 @@ static bool response_is_right(const struct exchange *exchange, const struct bsf_
         .nonce = answered->nonce,
         .nc = parameter(exchange, LAB_DIGEST_NC),
         .cnonce = parameter(exchange, LAB_DIGEST_CNONCE),
-        .qop = "auth-int",
+        .qop = qop_of(answered),
         .body = exchange->request->body,
         .body_length = exchange->request->body_length,
     };

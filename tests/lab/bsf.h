@@ -41,6 +41,7 @@ struct bsf_challenge {
     uint8_t ik[MILENAGE_KEY];
     int64_t issued_sec; /* CLOCK_MONOTONIC */
     uint64_t number;    /* counts up with each challenge */
+    bool auth_only;     /* offers qop auth instead of auth-int */
     bool refused;       /* follows a wrong response */
     bool resynced;      /* follows an AUTS */
 };
@@ -69,6 +70,7 @@ enum bsf_fault {
     BSF_FAULT_CLOCK_SKEW,
     BSF_FAULT_LIFETIME,
     BSF_FAULT_NO_CHALLENGE,
+    BSF_FAULT_AUTH_ONLY,
     BSF_FAULT_REDIRECT,
     BSF_FAULT_BIG_BODY,
     BSF_FAULTS,

@@ -90,6 +90,7 @@ struct ue {
     const struct lab_subscriber *subscriber;
     const char *host;
     const char *realm;
+    const char *qop; /* the only one that a challenge may offer */
     const char *trust;
     long timeout_msec;
     uint64_t sqn; /* the card's highest */

@@ -23,6 +23,7 @@ void ue_init(struct ue *ue, const struct client_process *bsf,
     ue->subscriber = subscriber;
     ue->host = CLIENT_BSF;
     ue->realm = CLIENT_BSF;
+    ue->qop = "auth-int";
     ue->sqn = subscriber->sqn;
 }
 
@@ -62,7 +63,7 @@ enum ue_verdict ue_card(struct ue *ue, const struct client_answer *answer, struc
     assert_non_null(answer->challenge);
     assert_int_equal(lab_digest_parse(answer->challenge, true, ret), 0);
     assert_string_equal(ret->value[LAB_DIGEST_ALGORITHM], "AKAv1-MD5");
-    assert_string_equal(ret->value[LAB_DIGEST_QOP], "auth-int");
+    assert_string_equal(ret->value[LAB_DIGEST_QOP], ue->qop);
     assert_string_equal(ret->value[LAB_DIGEST_REALM], ue->realm);
     assert_int_equal(lab_base64_decode(ret->value[LAB_DIGEST_NONCE], nonce, sizeof(nonce), &length),
                      0);
@@ -116,7 +117,7 @@ void ue_answer(struct ue *ue, const struct ue_reply *reply, struct client_answer
         .nonce = reply->challenge->value[LAB_DIGEST_NONCE],
         .nc = or_else(reply->nc, "00000001"),
         .cnonce = or_else(reply->cnonce, CNONCE),
-        .qop = or_else(reply->qop, "auth-int"),
+        .qop = or_else(reply->qop, ue->qop),
     };
     char *value = NULL;
 
@@ -139,7 +140,7 @@ bool ue_rspauth_is_right(const struct ue *ue, const struct lab_digest *challenge
         .nonce = challenge->value[LAB_DIGEST_NONCE],
         .nc = "00000001",
         .cnonce = CNONCE,
-        .qop = "auth-int",
+        .qop = ue->qop,
         .body = (const uint8_t *)answer->body,
         .body_length = answer->body_length,
     };
@@ -150,7 +151,7 @@ bool ue_rspauth_is_right(const struct ue *ue, const struct lab_digest *challenge
     assert_int_equal(lab_digest_parse(answer->info, false, &info), 0);
     assert_string_equal(info.value[LAB_DIGEST_CNONCE], CNONCE);
     assert_string_equal(info.value[LAB_DIGEST_NC], "00000001");
-    assert_string_equal(info.value[LAB_DIGEST_QOP], "auth-int");
+    assert_string_equal(info.value[LAB_DIGEST_QOP], ue->qop);
     assert_string_equal(info.value[LAB_DIGEST_OPAQUE], challenge->value[LAB_DIGEST_OPAQUE]);
     lab_digest_response(&input, expected);
     return lab_digest_equal(info.value[LAB_DIGEST_RSPAUTH], expected);

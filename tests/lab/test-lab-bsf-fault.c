@@ -51,6 +51,7 @@ static int tear_down(void **state) {
     client_answer_done(&f->answer);
     client_control(&f->bsf, "clear", NULL, 0);
     f->ue.timeout_msec = 0;
+    f->ue.qop = "auth-int";
     ue_bootstrap(&f->ue, btid, sizeof(btid));
     client_stop(&f->bsf);
     lab_subscribers_done(&f->subscribers);
@@ -277,6 +278,26 @@ static void no_challenge_is_a_bare_401(void **state) {
     assert_null(f->answer.challenge);
 }
 
+/* A proof that is right, but not of the body. */
+static void auth_only_offers_no_more_and_takes_no_more(void **state) {
+    const struct ue_reply more = {.challenge = &((struct fixture *)*state)->challenge,
+                                  .qop = "auth-int"};
+    struct fixture *f = *state;
+
+    order(f, "fault auth-only x2");
+    f->ue.qop = "auth";
+    finish(f);
+    assert_int_equal(f->answer.status, 200);
+    assert_true(ue_rspauth_is_right(&f->ue, &f->challenge, &f->answer));
+    f->answer.body[0] ^= 1;
+    assert_true(ue_rspauth_is_right(&f->ue, &f->challenge, &f->answer));
+
+    assert_int_equal(ask_card(f), UE_FRESH);
+    client_answer_done(&f->answer);
+    ue_answer(&f->ue, &more, &f->answer);
+    assert_int_equal(f->answer.status, 400);
+}
+
 static void redirect_points_elsewhere(void **state) {
     struct fixture *f = *state;
 
@@ -348,6 +369,7 @@ int main(void) {
         TEST(clock_skew_moves_every_time),
         TEST(lifetime_is_what_was_ordered),
         TEST(no_challenge_is_a_bare_401),
+        TEST(auth_only_offers_no_more_and_takes_no_more),
         TEST(redirect_points_elsewhere),
         TEST(big_body_is_big_and_otherwise_right),
         TEST(an_order_that_makes_no_sense_is_refused),

@@ -41,6 +41,7 @@ static void without_a_file_every_key_has_its_default(void **state) {
     assert_null(conf->headers);
     assert_null(conf->trust_anchors);
     assert_true(conf->require_rspauth);
+    assert_true(conf->require_auth_int);
     assert_int_equal(conf->connect_timeout_usec, 10 * USEC_PER_SEC);
     assert_int_equal(conf->request_timeout_usec, 30 * USEC_PER_SEC);
     assert_int_equal(conf->lifetime_max_usec, 604800 * USEC_PER_SEC);
@@ -67,6 +68,7 @@ static const char every_key[] = "[Agent]\n"
                                 "Header=X-Two: 2; 3\n"
                                 "TrustAnchors=/etc/ssl/bsf.pem\n"
                                 "RequireRspauth=no\n"
+                                "RequireAuthInt=no\n"
                                 "ConnectTimeoutSec=1.5\n"
                                 "RequestTimeoutSec=0.123456\n"
                                 "LifetimeMaxSec=60\n";
@@ -95,6 +97,7 @@ static void every_key_is_read(_unused_ void **state) {
     assert_null(conf->headers[2]);
     assert_string_equal(conf->trust_anchors, "/etc/ssl/bsf.pem");
     assert_false(conf->require_rspauth);
+    assert_false(conf->require_auth_int);
     assert_int_equal(conf->connect_timeout_usec, 1500000);
     assert_int_equal(conf->request_timeout_usec, 123456);
     assert_int_equal(conf->lifetime_max_usec, 60 * USEC_PER_SEC);
@@ -499,7 +502,7 @@ static void every_description_is_whole_and_its_words_fit(_unused_ void **state) 
         assert_true(strlen(key.help) > 10 && key.help[strlen(key.help) - 1] == '.');
         assert_in_range(strlen(key.allowed), 1, sizeof(key.allowed) - 2);
     }
-    assert_int_equal(i, 20);
+    assert_int_equal(i, 21);
     assert_false(conf_describe(SIZE_MAX, &key));
 }
 

@@ -165,7 +165,7 @@ static void make(struct world *world, const char *name) {
 }
 
 static int get(struct world *world, uint64_t timeout_usec) {
-    const struct http_request request = {.url = "http://bsf.example/",
+    const struct http_request request = {.url = "http://bsf.example/path?imsi=001010123456789",
                                          .connect_timeout_usec = timeout_usec,
                                          .request_timeout_usec = timeout_usec};
 
@@ -232,7 +232,51 @@ static void test_a_silent_program_is_killed_at_the_deadline(void **state) {
     assert_true(now_usec() - start >= 100 * USEC_PER_MSEC);
     assert_true(now_usec() - start < 10 * USEC_PER_SEC);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-    assert_non_null(strstr(world->failure.text, "http://bsf.example/"));
+    assert_string_equal(world->failure.text, "no answer from http://bsf.example within 100 ms");
+}
+
+/* Texts are read by anybody, and paths, queries and users of URLs may be identities. */
+static void test_of_a_url_only_scheme_host_and_port_are_told(void **state) {
+    static const struct {
+        const char *url;
+        const char *origin; /* NULL: it has none */
+    } cases[] = {
+        {"http://bsf.example", "http://bsf.example"},
+        {"HTTPS://bsf.example/", "HTTPS://bsf.example"},
+        {"https://bsf_1.example-x.:8443/path?imsi=1#2", "https://bsf_1.example-x.:8443"},
+        {"http://001010123456789@bsf.example?x", "http://bsf.example"},
+        {"http://user:pass@evil@192.0.2.1:80/@x", "http://192.0.2.1:80"},
+        {"http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"},
+        {"http://bsf.example:001010123456789/", NULL},
+        {"http://bsf.example:/", NULL},
+        {"http://bsf.example:80:80/", NULL},
+        {"http://user:pass/", NULL},
+        {"http://[2001:db8::1/", NULL},
+        {"http://[]/", NULL},
+        {"http://[::1]x/", NULL},
+        {"http:///path", NULL},
+        {"http://", NULL},
+        {"http://@", NULL},
+        {"http://a\x1b[2Jb/", NULL},
+        {"http://b\xc3\xa9/", NULL},
+        {"/bsf?imsi=001010123456789", NULL},
+        {"//bsf.example/", NULL},
+        {"ftp://bsf.example/", NULL},
+        {"javascript:http://bsf.example/", NULL},
+        {"", NULL},
+    };
+    char origin[64];
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        strcpy(origin, "untouched");
+        assert_int_equal(http_origin(cases[i].url, origin, sizeof(origin)), !!cases[i].origin);
+        assert_string_equal(origin, cases[i].origin ? cases[i].origin : "untouched");
+    }
+    strcpy(origin, "untouched");
+    assert_false(http_origin("http://bsf.example/", origin, strlen("http://bsf.example")));
+    assert_string_equal(origin, "untouched");
+    assert_true(http_origin("http://bsf.example/", origin, strlen("http://bsf.example") + 1));
 }
 
 #define world_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -244,6 +288,7 @@ int main(int argc, char **argv) {
         world_test(test_an_unsound_answer_ends_the_program),
         world_test(test_a_program_that_ends_is_told_with_its_code),
         world_test(test_a_silent_program_is_killed_at_the_deadline),
+        cmocka_unit_test(test_of_a_url_only_scheme_host_and_port_are_told),
     };
     const char *name = basename(argv[0]);
 

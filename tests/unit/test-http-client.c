@@ -470,6 +470,7 @@ static void test_other_schemes_and_credentials_in_the_url_are_refused(void **sta
 
         assert_true(r == HTTP_E_PROTOCOL);
         assert_null(get.response.body);
+        assert_null(strstr(get.failure.text, "password@"));
     }
 }
 

@@ -5,96 +5,7 @@
  * there is a whole result or none, and no secret is left behind.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "unit/ub-world.h"
-
-/* A second challenge: RAND and AUTN of sixteen octets 01 and 02. */
-#define NONCE_2 "AQEBAQEBAQEBAQEBAQEBAQICAgICAgICAgICAgICAgI="
-
-#define CHALLENGE_WITH(nonce, more)                                     \
-    "WWW-Authenticate: Digest realm=\"" VECTOR_BSF "\", nonce=\"" nonce \
-    "\", algorithm=AKAv1-MD5, qop=\"auth-int\"" more
-#define CHALLENGED                                                                   \
-    {                                                                                \
-        .status = 401, .fields = { CHALLENGE_WITH(VECTOR_NONCE, ", opaque=\"op\"") } \
-    }
-#define CHALLENGED_2                                             \
-    {                                                            \
-        .status = 401, .fields = { CHALLENGE_WITH(NONCE_2, "") } \
-    }
-#define STALE                                                                \
-    {                                                                        \
-        .status = 401, .fields = { CHALLENGE_WITH(NONCE_2, ", stale=true") } \
-    }
-#define TYPE "Content-Type: application/vnd.3gpp.bsf+xml"
-#define ACCEPTED \
-    { .status = 200, .fields = {TYPE}, .body = VECTOR_BODY, .proof = true }
-#define BODY(btid, lifetime, more)                                                       \
-    "<BootstrappingInfo xmlns=\"uri:3gpp-gba\"><btid>" btid "</btid><lifetime>" lifetime \
-    "</lifetime>" more "</BootstrappingInfo>"
-
-static int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
-}
-
-/* Run and expect that it fails with @code, says why without naming the subscriber, and gives nothing. */
-static void assert_fails_with(const struct ub_parameters *parameters, int code) {
-    struct ub_result result, before;
-    struct failure failure = {0};
-    uint64_t retry_after = 42;
-    int r;
-
-    memset(&result, 0xaa, sizeof(result));
-    memcpy(&before, &result, sizeof(before));
-    r = ub_bootstrap(parameters, &world_ops, NULL, &result, &retry_after, &failure);
-    if (r != code)
-        fail_msg("%#x instead of %#x: %s", (unsigned)r, (unsigned)code, failure.text);
-    assert_int_equal(failure.code, code);
-    assert_true(strlen(failure.text) > 10);
-    assert_null(strstr(failure.text, VECTOR_IMSI));
-    assert_memory_equal(&result, &before, sizeof(before));
-    assert_int_equal(retry_after, code == UB_E_BUSY ? 0 : 42);
-    assert_int_equal(secret_arena_used(), 0);
-}
-
-static void assert_fails(const struct step *steps, const struct card_step *card_steps, int code) {
-    world_begin(steps, card_steps);
-    assert_fails_with(&world_parameters, code);
-}
-
-/* Run and expect that it works; the result is the caller's. */
-static struct ub_result succeed_with(const struct ub_parameters *parameters) {
-    struct ub_result result = {0};
-    struct failure failure = {0};
-
-    if (ub_bootstrap(parameters, &world_ops, NULL, &result, NULL, &failure) != 0)
-        fail_msg("%s", failure.text);
-    assert_int_equal(failure.code, 0);
-    assert_non_null(result.ks);
-    return result;
-}
-
-static struct ub_result succeed(const struct step *steps, const struct card_step *card_steps) {
-    world_begin(steps, card_steps);
-    return succeed_with(&world_parameters);
-}
+#include "unit/ub-assert.h"
 
 /* --- What is said ---------------------------------------------------------------------------------- */
 
@@ -188,8 +99,12 @@ static void test_challenge_decides_realm_and_qop(void **state _unused_) {
                     "\", algorithm=AKAv1-MD5, qop=\"auth\""}},
         ACCEPTED,
     };
-    _cleanup_ub_result_ _unused_ struct ub_result result = succeed(steps, NULL);
+    struct ub_parameters parameters = world_parameters;
     char response[33];
+
+    parameters.require_auth_int = false;
+    world_begin(steps, NULL);
+    _cleanup_ub_result_ _unused_ struct ub_result result = succeed_with(&parameters);
 
     assert_non_null(strstr(world.authorization[1], "realm=\"bsf.home1.net\""));
     assert_non_null(strstr(world.authorization[1], "qop=auth,"));
@@ -392,22 +307,45 @@ static void test_each_status_has_its_outcome(void **state _unused_) {
 }
 
 static void test_redirects_are_named_and_not_followed(void **state _unused_) {
-    static const struct step plain[] = {
-        {.status = 302, .fields = {"Location: https://bsf2.example/"}}};
-    static const struct step hostile[] = {{.status = 302, .fields = {"Location: a\x1b[2Jb"}}};
+    static const struct {
+        const char *location;
+        const char *shown;
+    } cases[] = {
+        {"Location: https://bsf2.example/", " to https://bsf2.example, and"},
+        {"Location: http://u:p@bsf2.example:8080/" VECTOR_IMSI "?impi=" VECTOR_IMPI,
+         " to http://bsf2.example:8080, and"},
+        {"Location: /" VECTOR_IMSI, " to another place, and"},
+        {"Location: a\x1b[2Jb", " to another place, and"},
+        {"Location: ", " to another place, and"},
+        {NULL, " to another place, and"},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        const struct step steps[] = {{.status = 302, .fields = {cases[i].location}}};
+        struct failure failure = {0};
+        struct ub_result result;
+
+        assert_fails(steps, NULL, UB_E_REFUSED); /* and it names no subscriber */
+        assert_int_equal(world.gets, 1);
+        world_begin(steps, NULL);
+        (void)ub_bootstrap(&world_parameters, &world_ops, NULL, &result, NULL, &failure);
+        assert_non_null(strstr(failure.text, cases[i].shown));
+    }
+}
+
+/* The query of the configured path may hold an identity, too. */
+static void test_a_path_is_named_without_its_query(void **state _unused_) {
+    static const struct step steps[] = {{.status = 404}};
+    struct ub_parameters parameters = world_parameters;
     struct failure failure = {0};
     struct ub_result result;
 
-    world_begin(plain, NULL);
-    assert_int_equal(ub_bootstrap(&world_parameters, &world_ops, NULL, &result, NULL, &failure),
-                     UB_E_REFUSED);
-    assert_non_null(strstr(failure.text, "https://bsf2.example/"));
-    failure_clear(&failure);
-    world_begin(hostile, NULL);
-    assert_int_equal(ub_bootstrap(&world_parameters, &world_ops, NULL, &result, NULL, &failure),
-                     UB_E_REFUSED);
-    assert_non_null(strstr(failure.text, "another place"));
-    assert_int_equal(world.gets, 1);
+    parameters.path = "/gba?imsi=" VECTOR_IMSI;
+    world_begin(steps, NULL);
+    assert_fails_with(&parameters, UB_E_UNKNOWN);
+    world_begin(steps, NULL);
+    (void)ub_bootstrap(&parameters, &world_ops, NULL, &result, NULL, &failure);
+    assert_non_null(strstr(failure.text, "nothing there at /gba (HTTP status 404)"));
 }
 
 static void test_retry_after_is_read_in_both_forms(void **state _unused_) {
@@ -463,6 +401,73 @@ static void test_first_answers_that_are_no_challenge(void **state _unused_) {
         assert_fails(steps, NULL, cases[i].code);
         assert_int_equal(world.authentications, 0);
     }
+}
+
+#define AUTH_ONLY(nonce, more)                                                  \
+    {                                                                           \
+        .status = 401, .fields = {                                              \
+            "WWW-Authenticate: Digest realm=\"" VECTOR_BSF "\", nonce=\"" nonce \
+            "\", algorithm=AKAv1-MD5, qop=\"auth\"" more                        \
+        }                                                                       \
+    }
+
+/*
+ * Somebody on the way takes auth-int out of a challenge, so that the proof will not cover the body: in the first
+ * challenge, in the one after AUTS, in the one after a stale nonce.
+ */
+static void test_a_challenge_that_leaves_the_body_open_is_refused(void **state _unused_) {
+    static const struct card_step sync[] = {{.r = UICC_E_SYNC}, {0}};
+    static const struct {
+        const struct step steps[3];
+        const struct card_step *card;
+        unsigned gets, authentications;
+    } cases[] = {
+        {{AUTH_ONLY(VECTOR_NONCE, ""), ACCEPTED}, NULL, 1, 0},
+        {{CHALLENGED, AUTH_ONLY(NONCE_2, ""), ACCEPTED}, sync, 2, 1},
+        {{CHALLENGED, AUTH_ONLY(NONCE_2, ", stale=true"), ACCEPTED}, NULL, 2, 1},
+    };
+    struct ub_parameters lenient = world_parameters;
+    struct failure failure = {0};
+    int64_t date = 0;
+
+    lenient.require_auth_int = false;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        assert_fails(cases[i].steps, cases[i].card, UB_E_CHALLENGE);
+        assert_int_equal(world.gets, cases[i].gets);
+        assert_int_equal(world.authentications, cases[i].authentications);
+
+        world_begin(cases[i].steps, cases[i].card);
+        _cleanup_ub_result_ _unused_ struct ub_result result = succeed_with(&lenient);
+        assert_non_null(strstr(world.authorization[cases[i].gets], "qop=auth,"));
+    }
+
+    /* Asking alone finds it out too, and the text names the way out. */
+    world_begin(cases[0].steps, NULL);
+    assert_int_equal(ub_probe(&world_parameters, &world_ops, NULL, &date, &failure),
+                     UB_E_CHALLENGE);
+    assert_non_null(strstr(failure.text, "does not offer qop=auth-int"));
+    assert_non_null(strstr(strchr(failure.text, ';'), "set RequireAuthInt=no in [GBA]"));
+    world_begin(cases[0].steps, NULL);
+    assert_int_equal(ub_probe(&lenient, &world_ops, NULL, &date, NULL), 0);
+}
+
+/* With auth-int a body that was changed on the way is found out; with auth it is not: that is what is refused above. */
+static void test_a_changed_body_is_found_out_where_auth_int_is_used(void **state _unused_) {
+    const struct step covered[] = {CHALLENGED,
+                                   {.status = 200,
+                                    .fields = {TYPE},
+                                    .body = BODY("forged", "2030-01-01T00:00:00Z", ""),
+                                    .proof = true,
+                                    .proved = VECTOR_BODY}};
+    const struct step open[] = {AUTH_ONLY(VECTOR_NONCE, ""), covered[1]};
+    struct ub_parameters lenient = world_parameters;
+
+    lenient.require_auth_int = false;
+    assert_fails(covered, NULL, UB_E_RSPAUTH_WRONG);
+    assert_fails(open, NULL, UB_E_CHALLENGE);
+    world_begin(open, NULL);
+    _cleanup_ub_result_ struct ub_result result = succeed_with(&lenient);
+    assert_string_equal(result.btid, "forged");
 }
 
 static void test_rejected_answers_end_the_bootstrap(void **state _unused_) {
@@ -591,78 +596,6 @@ static void test_success_without_200_is_refused(void **state _unused_) {
     assert_fails(steps, NULL, UB_E_INFO_MALFORMED);
 }
 
-/* --- Lifetime -------------------------------------------------------------------------------------- */
-
-#define CURRENTTIME(t) "<Extension><currenttime>" t "</currenttime></Extension>"
-
-/* The key counts from before the second GET was sent: after the first GET and the card. */
-#define SENT_USEC (CLOCK_START + GET_USEC + CARD_USEC)
-
-static void assert_lives(const char *body, const char *date, uint64_t limit_usec,
-                         uint64_t seconds) {
-    const struct step steps[] = {
-        CHALLENGED, {.status = 200, .fields = {TYPE, date}, .body = body, .proof = true}};
-    struct ub_parameters parameters = world_parameters;
-    uint64_t realtime_usec = world.realtime_usec;
-
-    parameters.lifetime_max_usec = limit_usec;
-    world_begin(steps, NULL);
-    world.realtime_usec = realtime_usec;
-    _cleanup_ub_result_ struct ub_result result = succeed_with(&parameters);
-    assert_int_equal(result.expires_usec, SENT_USEC + seconds * USEC_PER_SEC);
-}
-
-static void assert_is_dead(const char *body, const char *date) {
-    const struct step steps[] = {
-        CHALLENGED, {.status = 200, .fields = {TYPE, date}, .body = body, .proof = true}};
-    uint64_t realtime_usec = world.realtime_usec;
-
-    world_begin(steps, NULL);
-    world.realtime_usec = realtime_usec;
-    assert_fails_with(&world_parameters, UB_E_LIFETIME);
-}
-
-#define BODY_2030           BODY("b", "2030-01-01T00:00:00Z", "")
-#define BODY_CURRENTTIME(t) BODY("b", "2030-01-01T00:00:00Z", CURRENTTIME(t))
-
-/* A gateway whose clock is wrong by years gives its keys the life that the BSF meant. */
-static void test_lifetime_counts_by_the_bsfs_clock(void **state _unused_) {
-    static const int64_t local_clocks[] = {0, Y2030 - 3600, Y2030 + 100000000};
-
-    for (size_t i = 0; i < ELEMENTS(local_clocks); i++) {
-        world.realtime_usec = (uint64_t)local_clocks[i] * USEC_PER_SEC;
-        assert_lives(BODY_CURRENTTIME("2029-12-31T23:50:00Z"), NULL, USEC_INFINITY, 600);
-        assert_lives(BODY_CURRENTTIME("2029-12-31T23:50:00Z"),
-                     "Date: Mon, 31 Dec 2029 12:00:00 GMT", USEC_INFINITY, 600);
-        assert_lives(BODY_2030, "Date: Mon, 31 Dec 2029 23:59:00 GMT", USEC_INFINITY, 60);
-        assert_is_dead(BODY_CURRENTTIME("2030-01-01T00:00:00Z"), NULL);
-        assert_is_dead(BODY_CURRENTTIME("2031-01-01T00:00:00Z"),
-                       "Date: Mon, 31 Dec 2029 12:00:00 GMT");
-        assert_is_dead(BODY_2030, "Date: Tue, 01 Jan 2030 00:00:00 GMT");
-    }
-}
-
-static void test_local_clock_counts_only_where_the_bsf_has_none(void **state _unused_) {
-    world.realtime_usec = (uint64_t)(Y2030 - 3600) * USEC_PER_SEC;
-    assert_lives(BODY_2030, NULL, USEC_INFINITY, 3600);
-    assert_lives(BODY_2030, "Date: yesterday", USEC_INFINITY, 3600);
-    world.realtime_usec = (uint64_t)Y2030 * USEC_PER_SEC;
-    assert_is_dead(BODY_2030, NULL);
-    /* A clock that was never set tells nothing. */
-    world.realtime_usec = 86400 * USEC_PER_SEC;
-    assert_is_dead(BODY_2030, NULL);
-}
-
-static void test_long_lifetimes_are_cut(void **state _unused_) {
-    world.realtime_usec = 0;
-    assert_lives(BODY_CURRENTTIME("2029-12-31T23:00:00Z"), NULL, 60 * USEC_PER_SEC, 60);
-    assert_lives(BODY_CURRENTTIME("2029-12-31T23:00:00Z"), NULL, 3600 * USEC_PER_SEC, 3600);
-    assert_lives(BODY("b", "9999-12-31T23:59:59Z", CURRENTTIME("2000-01-01T00:00:00Z")), NULL,
-                 USEC_INFINITY, KEY_LIFETIME_MAX_SEC);
-    assert_lives(BODY("b", "9999-12-31T23:59:59Z", CURRENTTIME("2000-01-01T00:00:00Z")), NULL, 0,
-                 KEY_LIFETIME_MAX_SEC);
-}
-
 /* --- The way there --------------------------------------------------------------------------------- */
 
 static void test_failures_of_the_way_are_passed_on(void **state _unused_) {
@@ -758,8 +691,6 @@ static void test_probe_asks_and_stops(void **state _unused_) {
     assert_int_equal(world.gets, 1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_first_request_is_that_of_the_specification),
@@ -778,8 +709,11 @@ int main(void) {
         TEST(test_lengths_of_what_the_card_gives_are_held),
         TEST(test_each_status_has_its_outcome),
         TEST(test_redirects_are_named_and_not_followed),
+        TEST(test_a_path_is_named_without_its_query),
         TEST(test_retry_after_is_read_in_both_forms),
         TEST(test_first_answers_that_are_no_challenge),
+        TEST(test_a_challenge_that_leaves_the_body_open_is_refused),
+        TEST(test_a_changed_body_is_found_out_where_auth_int_is_used),
         TEST(test_rejected_answers_end_the_bootstrap),
         TEST(test_a_stale_nonce_gets_one_more_answer),
         TEST(test_no_bootstrap_takes_more_than_four_requests),
@@ -787,9 +721,6 @@ int main(void) {
         TEST(test_absence_of_a_proof_may_be_allowed_but_never_a_wrong_one),
         TEST(test_malformed_bodies_are_refused),
         TEST(test_success_without_200_is_refused),
-        TEST(test_lifetime_counts_by_the_bsfs_clock),
-        TEST(test_local_clock_counts_only_where_the_bsf_has_none),
-        TEST(test_long_lifetimes_are_cut),
         TEST(test_failures_of_the_way_are_passed_on),
         TEST(test_a_full_arena_ends_the_bootstrap_with_nothing),
         TEST(test_probe_asks_and_stops),

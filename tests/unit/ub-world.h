@@ -30,6 +30,7 @@ struct step {
     unsigned status;                /* 0: the script ends here */
     const char *fields[FIELDS_MAX]; /* "Name: value" */
     const char *body;
+    const char *proved;  /* the body that the proof is of, where that is another one */
     bool proof;          /* add Authentication-Info with the right rspauth */
     const char *rspauth; /* add Authentication-Info with this rspauth */
 };
@@ -176,7 +177,8 @@ static inline int world_get(void *userdata, const struct http_request *request,
     for (size_t i = 0; i < FIELDS_MAX && step->fields[i]; i++)
         add_field(&response, step->fields[i]);
     if (step->proof || step->rspauth) {
-        digest_of(world.authorization[world.gets], VECTOR_RES, "", body, rspauth);
+        digest_of(world.authorization[world.gets], VECTOR_RES, "",
+                  step->proved ? step->proved : body, rspauth);
         (void)snprintf(line, sizeof(line), "authentication-info: qop=auth-int, rspauth=\"%s\"",
                        step->rspauth ? step->rspauth : rspauth);
         add_field(&response, line);
@@ -219,6 +221,7 @@ static const struct ub_parameters world_parameters = {
     .path = "/",
     .user_agent = "keystrap; 3gpp-gba",
     .require_rspauth = true,
+    .require_auth_int = true,
     .connect_timeout_usec = 1000000,
     .request_timeout_usec = 2000000,
     .lifetime_max_usec = USEC_INFINITY,
