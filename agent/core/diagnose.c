@@ -28,13 +28,21 @@ static void _printf_(5, 6) diagnosis_add(struct diagnosis *diagnosis, const char
                                          const char *remedy, const char *format, ...) {
     struct agent_check *check = &diagnosis->checks[diagnosis->count++];
     va_list arguments;
+    char *own;
 
     check->name = name;
     check->code = code;
-    check->remedy = remedy ? remedy : code == 0 ? "" : outcome_remedy(code);
     va_start(arguments, format);
     (void)vsnprintf(check->text, sizeof(check->text), format, arguments);
     va_end(arguments);
+
+    /* A text that holds its own remedy has it after a semicolon, see failure_describe(). */
+    own = code != 0 && !remedy ? strstr(check->text, "; ") : NULL;
+    if (own) {
+        *own = '\0';
+        remedy = own + 2;
+    }
+    check->remedy = remedy ? remedy : code == 0 ? "" : outcome_remedy(code);
 }
 
 static void diagnose_card(const struct agent *agent, struct diagnosis *diagnosis) {

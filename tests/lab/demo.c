@@ -83,7 +83,8 @@ static int raise_surroundings(struct demo *demo) {
     demo->usim = world_start_usim(demo->world, SUBSCRIBER, NULL);
     if (!demo->usim)
         return -1;
-    step(demo, "A USIM is in the reader: subscriber \"%s\", Milenage, T=0 or T=1 as real ones.",
+    step(demo,
+         "A USIM is in the reader: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
          SUBSCRIBER);
     demo->bsf = world_start_bsf(demo->world, NULL);
     demo->naf = demo->bsf ? world_start_naf(demo->world, demo->bsf, NULL) : NULL;
@@ -195,6 +196,7 @@ static void keep(struct demo *demo) {
 
     (void)puts("\nThe world stays until Ctrl-C. From another terminal, as root:\n");
     (void)printf("  nsenter -t %d -a keystrapctl status\n", pid);
+    (void)printf("  nsenter -t %d -a keystrapctl doctor\n", pid);
     (void)printf("  nsenter -t %d -a busctl introspect org.keystrap.Agent1 /org/keystrap/Agent1\n",
                  pid);
     (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);

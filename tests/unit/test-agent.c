@@ -734,6 +734,36 @@ static void a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad(void *
     assert_int_equal(diagnosis.bad, 6);
 }
 
+static void on_card_check(int r, const struct agent_check *checks, size_t count,
+                          const struct failure *failure, void *userdata) {
+    unsigned *called = userdata;
+
+    (void)failure;
+    assert_int_equal(r, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(checks[i].name, "card") != 0)
+            continue;
+        (*called)++;
+        assert_string_equal(checks[i].text, "no card in the reader");
+        assert_string_equal(checks[i].remedy, "insert the SIM");
+    }
+}
+
+static void a_remedy_is_told_once_and_beside_the_text(void **state) {
+    struct worker_report card = {
+        .kind = WORKER_CARD, .card = KEYSTRAP_CARD_ABSENT, .r = UICC_E_CARD_ABSENT};
+    struct worker_report probe = {.kind = WORKER_PROBE, .job = 1, .r = UB_E_REFUSED};
+    struct world *world = *state;
+    struct agent_request *request = NULL;
+    unsigned called = 0;
+
+    (void)failure_set(&card.failure, card.r, "no card in the reader; insert the SIM");
+    report(&card);
+    assert_int_equal(agent_diagnose(world->agent, &root, on_card_check, &called, &request), 0);
+    report(&probe);
+    assert_int_equal(called, 1);
+}
+
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static int set_up_arena(void **state) {
@@ -779,6 +809,7 @@ int main(void) {
         CLAIM(a_reload_without_a_worker_changes_nothing),
         CLAIM(who_waits_at_the_end_is_told),
         CLAIM(a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad),
+        CLAIM(a_remedy_is_told_once_and_beside_the_text),
     };
 
     return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
