@@ -103,7 +103,7 @@ static void diagnose_application(const struct agent *agent, struct diagnosis *di
     if (identity->pin == UICC_PIN_BLOCKED || identity->pin == UICC_PIN_REQUIRED)
         diagnosis_add(diagnosis, "pin",
                       identity->pin == UICC_PIN_BLOCKED ? UICC_E_PIN_BLOCKED : UICC_E_PIN_REQUIRED,
-                      NULL, "PIN1 is %s; tries left: %d", pin_text(identity->pin),
+                      NULL, "PIN1 is %s, tries left: %d", pin_text(identity->pin),
                       identity->pin_tries);
     else
         diagnosis_add(diagnosis, "pin", 0, NULL, "PIN1: %s", pin_text(identity->pin));
