@@ -170,19 +170,30 @@ static void print_properties(sd_bus_message *m, const struct ctl *ctl) {
     json_decref(object);
 }
 
+struct monitor {
+    struct ctl ctl;
+    bool begun; /* how things stand was told, and changes follow */
+};
+
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const struct monitor *monitor = userdata;
     const char *interface;
 
     (void)error;
-    if (sd_bus_message_read(m, "s", &interface) >= 0 && strcmp(interface, CTL_MANAGER) == 0)
-        print_properties(m, userdata);
+    /* What changes before the beginning is in what is told at the beginning. */
+    if (monitor->begun && sd_bus_message_read(m, "s", &interface) >= 0 &&
+        strcmp(interface, CTL_MANAGER) == 0)
+        print_properties(m, &monitor->ctl);
     return 0;
 }
 
 static int on_all(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    struct monitor *monitor = userdata;
+
     (void)error;
+    monitor->begun = true;
     if (!sd_bus_message_is_method_error(m, NULL))
-        print_properties(m, userdata); /* else nobody is there yet, and may come */
+        print_properties(m, &monitor->ctl); /* else nobody is there yet, and may come */
     return 0;
 }
 
@@ -240,7 +251,7 @@ static int block_and_watch(sd_event *event, int number) {
 int ctl_monitor(const struct ctl *ctl) {
     _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
     _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-    struct ctl copy = *ctl;
+    struct monitor monitor = {.ctl = *ctl};
     int r;
 
     r = ctl_open(&bus);
@@ -261,7 +272,7 @@ int ctl_monitor(const struct ctl *ctl) {
     if (r >= 0)
         r = sd_bus_match_signal_async(bus, NULL, CTL_NAME, CTL_PATH,
                                       "org.freedesktop.DBus.Properties", "PropertiesChanged",
-                                      on_changed, on_installed, &copy);
+                                      on_changed, on_installed, &monitor);
     if (r >= 0)
         r = sd_event_loop(event);
     if (r < 0) {
