@@ -56,44 +56,40 @@ void agent_request_list_take(struct agent_request_list *from, struct agent_reque
         agent_request_list_append(ret, request);
 }
 
+static void agent_hand_over(const struct secret *key, const struct keystore_info *info,
+                            bool bootstrapped, agent_key_fn done, void *userdata) {
+    const struct agent_key answer = {
+        .key = key,
+        .btid = info->btid,
+        .expires_usec = info->expires_usec,
+        .expires_utc_usec = info->expires_utc_usec,
+        .bootstrapped = bootstrapped,
+    };
+
+    done(0, &answer, NULL, userdata);
+}
+
 /* Derive, hand over, erase. */
 static int agent_answer_key(struct agent *agent, const char *naf_fqdn, const uint8_t *ua_protocol,
                             bool bootstrapped, agent_key_fn done, void *userdata) {
     _cleanup_secret_ struct secret *key = NULL;
     struct keystore_info info;
-    struct agent_key answer;
     int r;
 
     r = keystore_derive(agent->store, naf_fqdn, ua_protocol, &key, &info);
-    if (r != 0)
-        return r;
-    answer = (struct agent_key){
-        .key = key,
-        .btid = info.btid,
-        .expires_usec = info.expires_usec,
-        .expires_utc_usec = info.expires_utc_usec,
-        .bootstrapped = bootstrapped,
-    };
-    done(0, &answer, NULL, userdata);
-    return 0;
+    if (r == 0)
+        agent_hand_over(key, &info, bootstrapped, done, userdata);
+    return r;
 }
 
 static int agent_answer_bootstrap(struct agent *agent, agent_key_fn done, void *userdata) {
     struct keystore_info info;
-    struct agent_key answer;
     int r;
 
     r = keystore_get(agent->store, &info);
-    if (r != 0)
-        return r;
-    answer = (struct agent_key){
-        .btid = info.btid,
-        .expires_usec = info.expires_usec,
-        .expires_utc_usec = info.expires_utc_usec,
-        .bootstrapped = true,
-    };
-    done(0, &answer, NULL, userdata);
-    return 0;
+    if (r == 0)
+        agent_hand_over(NULL, &info, true, done, userdata);
+    return r;
 }
 
 static void agent_refuse(int r, const struct failure *failure, agent_key_fn done, void *userdata) {

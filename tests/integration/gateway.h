@@ -5,6 +5,7 @@
  * A gateway for integration tests: the world with everything in it, and what applications do there.
  */
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -147,4 +148,28 @@ static inline bool gateway_wait_state(struct gateway *gateway, const char *state
     }
     fprintf(stderr, "State is \"%s\", not \"%s\"\n", now, state);
     return false;
+}
+
+/* The process of the world that runs @program, 0 where there is none. */
+static inline pid_t gateway_program(const char *program) {
+    struct dirent *entry;
+    pid_t found = 0;
+    DIR *proc;
+
+    proc = opendir("/proc");
+    assert_non_null(proc);
+    while ((entry = readdir(proc))) {
+        char path[300], name[64] = "";
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+        f = fopen(path, "re");
+        if (!f)
+            continue;
+        if (fgets(name, sizeof(name), f) && strncmp(name, program, strlen(program)) == 0)
+            found = (pid_t)atoi(entry->d_name);
+        (void)fclose(f);
+    }
+    (void)closedir(proc);
+    return found;
 }

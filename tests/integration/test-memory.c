@@ -10,7 +10,6 @@
 
 #include "gateway.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <nettle/base64.h>
@@ -180,28 +179,6 @@ static void expect_clean(pid_t pid, const char *who, const struct needles *needl
     assert_int_equal(found.elsewhere, 0);
 }
 
-static pid_t child_named(const char *program) {
-    struct dirent *entry;
-    pid_t found = 0;
-    DIR *proc = opendir("/proc");
-
-    assert_non_null(proc);
-    while ((entry = readdir(proc))) {
-        char path[300], name[64] = "";
-        FILE *f;
-
-        (void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-        f = fopen(path, "re");
-        if (f && fgets(name, sizeof(name), f) && strncmp(name, program, strlen(program)) == 0)
-            found = (pid_t)atoi(entry->d_name);
-        if (f)
-            (void)fclose(f);
-    }
-    (void)closedir(proc);
-    assert_true(found > 0);
-    return found;
-}
-
 static void after_use_no_key_is_outside_of_the_arena(void **state) {
     struct world_process *bus;
     struct needles needles = {.count = 0};
@@ -221,8 +198,8 @@ static void after_use_no_key_is_outside_of_the_arena(void **state) {
     assert_true(found.in_arena > 0);
     assert_int_equal(found.elsewhere, 0);
     expect_clean(bus->pid, "dbus-daemon", &needles);
-    expect_clean(child_named("uicc-pcsc"), "uicc-pcsc", &needles);
-    expect_clean(child_named("keystrap-http"), "keystrap-http", &needles);
+    expect_clean(gateway_program("uicc-pcsc"), "uicc-pcsc", &needles);
+    expect_clean(gateway_program("keystrap-http"), "keystrap-http", &needles);
 }
 
 static void after_forget_no_key_is_anywhere(void **state) {

@@ -7,7 +7,6 @@
 
 #include "gateway.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -33,30 +32,6 @@ static void expect_recovery(struct gateway *gateway) {
     assert_int_equal(world_ctl(gateway->usim, "clear", NULL, 0), 0);
     assert_int_equal(gateway_naf_get(gateway, WORLD_USER_METER), 0);
     assert_true(gateway->keystrapd->running);
-}
-
-/* The process id of the child of keystrapd that runs @program, 0 where there is none. */
-static pid_t find_program(const char *program) {
-    struct dirent *entry;
-    pid_t found = 0;
-    DIR *proc;
-
-    proc = opendir("/proc");
-    assert_non_null(proc);
-    while ((entry = readdir(proc))) {
-        char path[300], name[64] = "";
-        FILE *f;
-
-        (void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-        f = fopen(path, "re");
-        if (!f)
-            continue;
-        if (fgets(name, sizeof(name), f) && strncmp(name, program, strlen(program)) == 0)
-            found = (pid_t)atoi(entry->d_name);
-        (void)fclose(f);
-    }
-    (void)closedir(proc);
-    return found;
 }
 
 static void no_card_is_a_state_and_a_card_that_comes_is_used(void **state) {
@@ -119,13 +94,13 @@ static void a_transport_that_is_killed_takes_no_key_along(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
-    pid = find_program("uicc-pcsc");
+    pid = gateway_program("uicc-pcsc");
     assert_true(pid > 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, 128), 0);
     assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
     assert_int_equal(gateway_bootstrap(&gateway), 0);
-    assert_true(find_program("uicc-pcsc") != pid);
+    assert_true(gateway_program("uicc-pcsc") != pid);
 }
 
 static void pcscd_may_go_and_come(void **state) {
@@ -231,7 +206,7 @@ static void an_http_program_that_is_killed_is_replaced(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
-    pid = find_program("keystrap-http");
+    pid = gateway_program("keystrap-http");
     assert_true(pid > 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(gateway_bootstrap(&gateway), 0);
