@@ -52,6 +52,13 @@ static uint64_t number_of(const json_t *object, const char *name) {
     return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
+/* Without a card that was read there is no service table to speak of. */
+static const char *service_of(const json_t *o) {
+    if (json_is_true(json_object_get(o, "ServiceGba")))
+        return "GBA";
+    return strcmp(text_of(o, "Impi"), "-") == 0 ? "-" : "not on this USIM";
+}
+
 static void print_status(const json_t *o) {
     json_int_t tries = json_integer_value(json_object_get(o, "PinTries"));
     char expires[32];
@@ -62,8 +69,7 @@ static void print_status(const json_t *o) {
     printf("PIN          %s", text_of(o, "PinState"));
     if (tries >= 0)
         printf(", %" JSON_INTEGER_FORMAT " tries left", tries);
-    printf("\nService 68   %s\n",
-           json_is_true(json_object_get(o, "ServiceGba")) ? "GBA" : "not on this USIM");
+    printf("\nService 68   %s\n", service_of(o));
     printf("BSF          %s\n", text_of(o, "Bsf"));
     printf("B-TID        %s\n", text_of(o, "Btid"));
     printf("Expires      %s\n", ctl_time(number_of(o, "Expires"), expires, sizeof(expires)));

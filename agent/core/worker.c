@@ -18,7 +18,6 @@
 #include <sys/eventfd.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "card-job.h"
@@ -47,6 +46,7 @@ struct worker {
     int job_fd;    /* eventfd: a job was queued, or stop */
     int cancel_fd; /* eventfd: the job under way shall end */
     int report_fd; /* eventfd: a report was queued */
+    int done_fd;   /* eventfd: the thread is about to end */
     sd_event_source *source;
     worker_report_fn report;
     void *userdata;
@@ -123,6 +123,7 @@ static void worker_look(struct worker *worker) {
     state = plugin_state(card->plugin);
     report->card = state->card;
     memcpy(report->reader, state->reader, sizeof(report->reader));
+    report->identity.pin_tries = -1;
     if (card->uicc)
         report->identity = *uicc_identity(card->uicc);
     memcpy(report->impi, card->impi, sizeof(report->impi));
@@ -261,6 +262,7 @@ static void *worker_main(void *argument) {
     }
     /* Here and not in worker_free(): the programs die with the thread that started them. */
     card_job_done(&worker->card);
+    eventfd_signal(worker->done_fd);
     return NULL;
 }
 
@@ -324,8 +326,11 @@ int worker_new(sd_event *event, const struct conf *conf, const char *plugin_dire
     worker->job_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->report_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    r = worker->job_fd < 0 || worker->cancel_fd < 0 || worker->report_fd < 0 ? -EMFILE : 0;
+    r = worker->job_fd < 0 || worker->cancel_fd < 0 || worker->report_fd < 0 || worker->done_fd < 0
+            ? -EMFILE
+            : 0;
     if (r == 0)
         r = sd_event_add_io(event, &worker->source, worker->report_fd, EPOLLIN, worker_on_report,
                             worker);
@@ -350,24 +355,23 @@ void worker_release(struct worker *worker) {
 }
 
 static void worker_stop_thread(struct worker *worker) {
-    struct timespec deadline;
+    struct pollfd done = {.fd = worker->done_fd, .events = POLLIN};
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += (time_t)(WORKER_STOP_GRACE_USEC / USEC_PER_SEC);
     pthread_mutex_lock(&worker->lock);
     worker->stop = true;
     eventfd_signal(worker->cancel_fd);
     eventfd_signal(worker->job_fd);
     pthread_mutex_unlock(&worker->lock);
-    if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
-        return;
 
-    /* It waits for a card that is silent. */
-    pthread_mutex_lock(&worker->lock);
-    worker->hurry = true;
-    if (worker->plugin_pidfd >= 0)
-        (void)pidfd_send_signal(worker->plugin_pidfd, SIGKILL, NULL, 0);
-    pthread_mutex_unlock(&worker->lock);
+    /* No signal comes into this wait: the main thread has them all blocked for its loop. */
+    if (poll(&done, 1, deadline_poll_msec(deadline_after(WORKER_STOP_GRACE_USEC))) <= 0) {
+        /* It waits for a card that is silent. */
+        pthread_mutex_lock(&worker->lock);
+        worker->hurry = true;
+        if (worker->plugin_pidfd >= 0)
+            (void)pidfd_send_signal(worker->plugin_pidfd, SIGKILL, NULL, 0);
+        pthread_mutex_unlock(&worker->lock);
+    }
     pthread_join(worker->thread, NULL);
 }
 
@@ -395,6 +399,7 @@ struct worker *worker_free(struct worker *worker) {
     safe_close(worker->job_fd);
     safe_close(worker->cancel_fd);
     safe_close(worker->report_fd);
+    safe_close(worker->done_fd);
     pthread_mutex_destroy(&worker->lock);
     free(worker);
     return NULL;
