@@ -22,7 +22,7 @@
 #define NEEDLES_MAX 96
 #define CHUNK       (1024 * 1024)
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #else
 #define SANITIZED 0
@@ -247,7 +247,7 @@ int main(void) {
 
     if (SANITIZED) {
         fprintf(stderr,
-                "not with AddressSanitizer, which keeps what was freed: see the release build\n");
+                "not with sanitizers, which keep what was freed: see the release build\n");
         return WORLD_SKIPPED;
     }
     return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));

@@ -40,7 +40,7 @@ static void no_card_is_a_state_and_a_card_that_comes_is_used(void **state) {
     gateway_start(&gateway, *state, NULL, NULL);
     assert_int_equal(world_ctl(gateway.usim, "remove", NULL, 0), 0);
     assert_true(gateway_wait_state(&gateway, "no-card"));
-    expect_error(&gateway, 69, "no card in the reader");
+    expect_error(&gateway, 69, "no card");
     assert_int_equal(world_ctl(gateway.usim, "insert", NULL, 0), 0);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
     expect_recovery(&gateway);

@@ -190,12 +190,25 @@ static size_t wire_command(const struct pcsc *pcsc, const uint8_t *command, size
     return length;
 }
 
+/*
+ * Whether the card is still there: a transaction inside ours, which pcscd grants at once or says why not. Not
+ * SCardStatus(): libpcsclite reads the readers' states for it into one table for all threads, and the watcher is
+ * another.
+ */
+static LONG card_status(const struct pcsc *pcsc) {
+    LONG error = SCardBeginTransaction(pcsc->card);
+
+    if (error == SCARD_S_SUCCESS)
+        (void)SCardEndTransaction(pcsc->card, SCARD_LEAVE_CARD);
+    return error;
+}
+
 static void transmit_failed(struct pcsc *pcsc, LONG error, struct transport_result *ret) {
     LONG status;
 
     /* A card that is pulled while it works may look like a lost answer; pcscd knows which it was. */
     if (error == SCARD_E_NOT_TRANSACTED || error == SCARD_F_COMM_ERROR) {
-        status = SCardStatus(pcsc->card, NULL, NULL, NULL, NULL, NULL, NULL);
+        status = card_status(pcsc);
         if (status == SCARD_W_REMOVED_CARD || status == SCARD_E_NO_SMARTCARD)
             error = status;
     }
