@@ -246,8 +246,7 @@ int main(void) {
     };
 
     if (SANITIZED) {
-        fprintf(stderr,
-                "not with sanitizers, which keep what was freed: see the release build\n");
+        fprintf(stderr, "not with sanitizers, which keep what was freed: see the release build\n");
         return WORLD_SKIPPED;
     }
     return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));
