@@ -113,3 +113,8 @@ bool agent_forget_ks(struct agent *agent);
  * agent_want_bootstrap() - have the worker run one unless it does already
  */
 int agent_want_bootstrap(struct agent *agent);
+
+/**
+ * agent_want_probe() - have the worker ask the BSF whether it is there, unless it is about to
+ */
+int agent_want_probe(struct agent *agent);

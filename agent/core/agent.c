@@ -299,7 +299,6 @@ static bool agent_conf_same_card(const struct conf *a, const struct conf *b) {
 
 /* Who waited for the worker before waits for this one. */
 static void agent_queue_again(struct agent *agent) {
-    int64_t job;
     int r;
 
     if (agent->bootstrap_job != 0) {
@@ -309,10 +308,10 @@ static void agent_queue_again(struct agent *agent) {
             agent_requests_answer(agent, r, NULL);
     }
     if (agent->probe_job != 0) {
-        job = worker_probe(agent->worker);
-        agent->probe_job = job > 0 ? (uint64_t)job : 0;
-        if (job < 0)
-            agent_diagnoses_answer(agent, (int)job, NULL, 0);
+        agent->probe_job = 0;
+        r = agent_want_probe(agent);
+        if (r < 0)
+            agent_diagnoses_answer(agent, r, NULL, 0);
     }
 }
 

@@ -223,6 +223,12 @@ static struct ub_parameters card_job_parameters(const struct card_job *job) {
     };
 }
 
+int card_job_fail_changed(struct failure *failure) {
+    return failure_set(failure, UICC_E_CARD_ABSENT,
+                       "the card was pulled or changed during the bootstrap; its keys were thrown "
+                       "away, ask again");
+}
+
 int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *ret_retry_after_usec,
                        struct failure *failure) {
     _cleanup_ub_result_ struct ub_result result = {0};
@@ -242,9 +248,7 @@ int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *re
     if (r != 0)
         return r;
     if (plugin_state(job->plugin)->generation != job->generation)
-        return failure_set(failure, UICC_E_CARD_ABSENT,
-                           "the card was pulled or changed during the bootstrap; its keys were "
-                           "thrown away, ask again");
+        return card_job_fail_changed(failure);
     *ret = result;
     result.ks = NULL;
     return 0;

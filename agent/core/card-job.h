@@ -50,6 +50,13 @@ int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *re
                        struct failure *failure);
 
 /**
+ * card_job_fail_changed() - say that a bootstrap is void because its card is not there any more
+ *
+ * Return: UICC_E_CARD_ABSENT.
+ */
+int card_job_fail_changed(struct failure *failure);
+
+/**
  * card_job_probe() - read the card where needed, then ub_probe(). Configured names make it work without a card.
  */
 int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *failure);

@@ -170,8 +170,7 @@ void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failu
     }
 }
 
-/* Let the worker ask the BSF, unless it is about to. */
-static int agent_want_probe(struct agent *agent) {
+int agent_want_probe(struct agent *agent) {
     int64_t job;
 
     if (agent->probe_job != 0)

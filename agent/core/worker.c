@@ -155,9 +155,7 @@ static void worker_look(struct worker *worker) {
 static void worker_void_result(struct worker_report *job) {
     ub_result_done(&job->result);
     memset(&job->result, 0, sizeof(job->result));
-    job->r = failure_set(&job->failure, UICC_E_CARD_ABSENT,
-                         "the card was pulled or changed during the bootstrap; its keys were "
-                         "thrown away, ask again");
+    job->r = card_job_fail_changed(&job->failure);
 }
 
 static void worker_run_job(struct worker *worker, struct worker_report *job) {
