@@ -15,6 +15,7 @@
 #include "outcome.h"
 
 struct transport;
+struct transport_identity;
 
 struct transport_ops {
     /* Take the card for one transaction. 0; UICC_E_CARD_ABSENT, _RESET (whatever was set up on the card is
@@ -35,9 +36,38 @@ struct transport_ops {
                         uint8_t *ret_channel, uint8_t *ret, size_t size, size_t *ret_length,
                         struct failure *failure);
     void (*close_channel)(struct transport *transport, uint8_t channel);
+
+    /* With TRANSPORT_AKA only, and then nothing of the above: a modem that passes no APDUs. 0 or as begin(). */
+    int (*identity)(struct transport *transport, struct transport_identity *ret,
+                    struct failure *failure);
+
+    /* Likewise: AUTHENTICATE of the application @aid with P2 @context and the data field @data; the answer as
+     * transmit()'s. */
+    int (*authenticate)(struct transport *transport, const uint8_t *aid, size_t aid_length,
+                        uint8_t context, const uint8_t *data, size_t data_length, uint8_t *ret,
+                        size_t size, size_t *ret_length, struct failure *failure);
+
+    /* With TRANSPORT_SEVERAL only: leave this card for the one in the next reader or slot, in a circle. 0; UICC_E_CARD_ABSENT
+     * where no other has a card; or as begin(). */
+    int (*next)(struct transport *transport, struct failure *failure);
 };
 
 #define TRANSPORT_CHANNELS 1u /* open_channel() instead of MANAGE CHANNEL */
+#define TRANSPORT_AKA      2u /* identity() and authenticate() instead of APDUs */
+#define TRANSPORT_SEVERAL  4u /* next() */
+
+/* What a modem that passes no APDUs tells of its card; lengths 0 and "" for what it does not tell. */
+struct transport_identity {
+    char iccid[ICCID_MAX + 1];
+    char imsi[IMSI_MAX + 1];
+    char impi[IMPI_MAX + 1]; /* of an ISIM */
+    uint8_t ef_ad[4];
+    size_t ef_ad_length;
+    uint8_t services[SERVICE_TABLE_MAX]; /* EF_UST or EF_IST */
+    size_t services_length;
+    uint8_t aid[AID_MAX];
+    size_t aid_length;
+};
 
 struct transport {
     const struct transport_ops *ops;

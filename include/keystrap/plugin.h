@@ -34,8 +34,14 @@
  *                                         <-    ANSWER {RESULT, CHANNEL, RESPONSE (answer to SELECT, SW)}
  *   CLOSE_CHANNEL {CHANNEL}               ->
  *                                         <-    ANSWER {RESULT}
- *   IDENTITY {}, AUTHENTICATE {COMMAND}   ->    only with CAPABILITY_AKA: modems that give no APDUs
- *                                         <-    ANSWER {RESULT, RESPONSE}
+ *   IDENTITY {}                           ->    only with CAPABILITY_AKA: modems that give no APDUs
+ *                                         <-    ANSWER {RESULT, ICCID?, IMSI?, EF_AD?, SERVICES?, AID?, IMPI?}
+ *   AUTHENTICATE {AID, CONTEXT, COMMAND}  ->    likewise; COMMAND is the data field of AUTHENTICATE, CONTEXT its P2
+ *                                         <-    ANSWER {RESULT, RESPONSE (as the card's: data, SW1, SW2)}
+ *   NEXT {}                               ->    only with CAPABILITY_SEVERAL: leave this card, take the next reader
+ *                                               or slot that has one, in a circle
+ *                                         <-    ANSWER {RESULT}, and STATE with the card that is in use now before
+ *                                               it; CARD_ABSENT where no other has a card, and nothing changed
  *   RESET {}                              ->    reset the card
  *                                         <-    ANSWER {RESULT}
  *   BYE {}                                ->    leave and exit(0)
@@ -62,6 +68,7 @@ enum keystrap_plugin_type {
     KEYSTRAP_PLUGIN_IDENTITY = 10,
     KEYSTRAP_PLUGIN_AUTHENTICATE = 11,
     KEYSTRAP_PLUGIN_BYE = 12,
+    KEYSTRAP_PLUGIN_NEXT = 13,
 };
 
 enum keystrap_plugin_field {
@@ -78,12 +85,26 @@ enum keystrap_plugin_field {
     KEYSTRAP_FIELD_CHANNEL = 11,     /* u8, where the transport keeps the channel beside the APDU */
     KEYSTRAP_FIELD_AID = 12,         /* octets */
     KEYSTRAP_FIELD_DEVICE = 13,      /* text, option: device path */
+    KEYSTRAP_FIELD_SLOT = 14,        /* u8, option: the modem's slot, from 1; absent: the active one */
+    KEYSTRAP_FIELD_FLAGS = 15,       /* u32, option: enum keystrap_plugin_flag */
+    KEYSTRAP_FIELD_ICCID = 16,       /* text, digits */
+    KEYSTRAP_FIELD_IMSI = 17,        /* text, digits */
+    KEYSTRAP_FIELD_EF_AD = 18,       /* octets of the file */
+    KEYSTRAP_FIELD_SERVICES = 19,    /* octets of EF_UST or EF_IST */
+    KEYSTRAP_FIELD_IMPI = 20,        /* text, from EF_IMPI of an ISIM */
+    KEYSTRAP_FIELD_CONTEXT = 21,     /* u8, P2 of AUTHENTICATE: 80, 81 or 84 */
 };
 
 enum keystrap_plugin_capability {
     KEYSTRAP_CAPABILITY_APDU = 1,     /* APDU works */
     KEYSTRAP_CAPABILITY_CHANNELS = 2, /* OPEN_CHANNEL and CLOSE_CHANNEL, not MANAGE CHANNEL, open channels */
     KEYSTRAP_CAPABILITY_AKA = 4,      /* IDENTITY and AUTHENTICATE work */
+    KEYSTRAP_CAPABILITY_SEVERAL = 8,  /* NEXT works */
+};
+
+enum keystrap_plugin_flag {
+    KEYSTRAP_FLAG_DIRECT = 1, /* open the device without the proxy that shares it */
+    KEYSTRAP_FLAG_AKA = 2,    /* have the modem run AKA (CAPABILITY_AKA alone), though it could pass APDUs */
 };
 
 enum keystrap_card_state {
@@ -105,4 +126,5 @@ enum keystrap_plugin_result {
     KEYSTRAP_RESULT_INVALID = 7,       /* the request was malformed */
     KEYSTRAP_RESULT_FAILED = 8,        /* anything else; TEXT says what */
     KEYSTRAP_RESULT_SERVICE_ABSENT = 9,
+    KEYSTRAP_RESULT_NO_CHANNEL = 10, /* OPEN_CHANNEL: none is free */
 };

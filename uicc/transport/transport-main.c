@@ -143,6 +143,7 @@ static bool handle_device(struct program *program, struct transport_result *ret)
     case KEYSTRAP_PLUGIN_CLOSE_CHANNEL:
     case KEYSTRAP_PLUGIN_IDENTITY:
     case KEYSTRAP_PLUGIN_AUTHENTICATE:
+    case KEYSTRAP_PLUGIN_NEXT:
     case KEYSTRAP_PLUGIN_BYE:
         break;
     }
