@@ -14,6 +14,9 @@
  *   NafFqdn=naf.example.com *.ims.mnc001.mcc001.pub.3gppnetwork.org
  *                                      # exact, or "*." and a suffix: one label or more in its place; "*" for any
  *   UaProtocol=0100000002 010001*      # ten hex digits, or fewer and "*"
+ *   Aid=A000000151000000 D27600012401*  # applications on the card: ten to 32 hex digits, or fewer and "*"
+ *   AidPin=no                          # may also present and change their PINs
+ *   DeviceAppHash=...                  # 40 or 64 hex digits: who it is to the access rules on the card (ARA-M)
  *   KeysPerMinute=600                  # per principal, all its callers together; "infinity" for no limit
  *   Manage=no                          # Bootstrap, Forget, Diagnose, identities in full
  */
@@ -23,6 +26,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "aid.h"
 #include "keystrap-limits.h"
 #include "outcome.h"
 
@@ -86,6 +90,26 @@ int access_check_naf(struct access *access, const struct access_caller *caller,
 int access_may_naf(const struct access *access, const struct access_caller *caller,
                    const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
                    struct failure *failure);
+
+/* What a right to an application on the card comes with. */
+struct access_aid_grant {
+    bool pin; /* may present, change and unblock PINs of the application */
+    size_t hashes_count; /* 0 where no principal gives one: only rules of the card for everybody apply */
+    struct device_app_hash hashes[ACCESS_HASHES_MAX];
+};
+
+/**
+ * access_check_aid() - may @caller reach the application @aid of @length octets on the card?
+ * @ret: from all principals that grant it; may be NULL
+ *
+ * AIDs that stand for the subscription, see aid_is_subscription(), are denied whatever rules say. So is what is no
+ * AID: fewer than AID_MIN octets, or more than AID_MAX.
+ *
+ * Return: 0; ACCESS_E_DENIED with a text as access_check_naf()'s.
+ */
+int access_check_aid(const struct access *access, const struct access_caller *caller,
+                     const uint8_t *aid, size_t length, struct access_aid_grant *ret,
+                     struct failure *failure);
 
 /**
  * access_check_manage() - may @caller manage the agent? uid 0 may; else a principal with Manage=yes

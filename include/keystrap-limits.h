@@ -21,6 +21,7 @@
 #define APDU_ROUNDS_MAX 8u            /* GET RESPONSE or 6Cxx repetitions for one command */
 #define ATR_MAX 33u                   /* ISO/IEC 7816-3 */
 #define AID_MAX 16u                   /* TS 102 221 13.1 */
+#define AID_MIN 5u                    /* ISO/IEC 7816-4 8.2.1.2: the provider alone */
 #define EF_DIR_RECORDS_MAX 32u        /* records of EF_DIR that are looked at */
 #define EF_BINARY_MAX 1024u           /* octets read from one transparent file */
 #define UICC_CHANNEL_MAX 19u          /* TS 102 221 10.1.1: logical channels 1 to 19 */
@@ -35,6 +36,13 @@
 #define AKA_AUTS_LENGTH 14u
 #define AKA_CK_LENGTH 16u
 #define AKA_IK_LENGTH 16u
+
+/* --- Secure element: applications on the card, for callers ---------------------------------------- */
+#define DEVICE_APP_HASH_MAX 32u       /* octets of SHA-256; SHA-1 has 20. GlobalPlatform SEAC 6.1 */
+#define ARA_DATA_MAX 8192u            /* octets of all rules of a card's ARA-M */
+#define ARA_RULES_MAX 128u            /* rules of one card that are looked at; a card with more opens nothing */
+#define ARA_FILTERS_MAX 32u           /* APDU filters of one rule */
+#define ARA_REFRESH_TAG_LENGTH 8u
 
 /* --- Programs that keystrapd starts (transports, HTTP) ------------------------------------------- */
 #define PACKET_PAYLOAD_MAX 65536u     /* octets after the header of one packet */
@@ -85,7 +93,8 @@
 #define CONF_PATH_MAX 1000u           /* octets of a value that is a path; fits into CONF_LINE_MAX */
 #define CONF_HEADERS_MAX 16u          /* extra header fields of the requests to the BSF */
 #define ACCESS_PRINCIPALS_MAX 256u
-#define ACCESS_PATTERNS_MAX 64u       /* NAF patterns, or Ua patterns, of one principal */
+#define ACCESS_PATTERNS_MAX 64u       /* NAF patterns, Ua patterns, or AID patterns, of one principal */
+#define ACCESS_HASHES_MAX 8u          /* DeviceAppHash= that count for one caller */
 #define ACCESS_NAME_MAX 32u           /* octets in the name of a principal */
 #define ACCESS_MEMBERS_MAX 64u        /* users, or groups, of one principal */
 #define ACCESS_KEYS_PER_MINUTE_MAX 1000000u

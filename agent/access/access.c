@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "aid.h"
 #include "rules.h"
 #include "util.h"
 
@@ -54,6 +55,36 @@ int access_may_naf(const struct access *access, const struct access_caller *call
         if (grants(&access->principals[i], caller, &wish, length))
             return 0;
     return denial_tell(access, caller, &wish, failure);
+}
+
+static void add_grant(const struct principal *principal, struct access_aid_grant *grant) {
+    grant->pin |= principal->aid_pin;
+    if (principal->hash.length > 0 && grant->hashes_count < ACCESS_HASHES_MAX)
+        grant->hashes[grant->hashes_count++] = principal->hash;
+}
+
+int access_check_aid(const struct access *access, const struct access_caller *caller,
+                     const uint8_t *aid, size_t length, struct access_aid_grant *ret,
+                     struct failure *failure) {
+    const struct wish wish = {.aid = aid, .aid_length = length};
+    struct access_aid_grant grant = {0};
+    bool granted = false;
+
+    if (length < AID_MIN || length > AID_MAX || aid_is_subscription(aid, length))
+        return denial_tell_closed(access, caller, &wish, failure);
+    for (size_t i = 0; i < access->principals_count; i++) {
+        const struct principal *principal = &access->principals[i];
+
+        if (!principal_is(principal, caller) || !principal_has_aid(principal, aid, length))
+            continue;
+        add_grant(principal, &grant);
+        granted = true;
+    }
+    if (!granted)
+        return denial_tell(access, caller, &wish, failure);
+    if (ret)
+        *ret = grant;
+    return 0;
 }
 
 int access_check_manage(struct access *access, const struct access_caller *caller,

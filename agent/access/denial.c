@@ -8,10 +8,12 @@
  * name cannot push the remedy out.
  */
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "aid.h"
 #include "rules.h"
 #include "util.h"
 
@@ -92,9 +94,25 @@ static void add_caller(struct text *text, const struct access *access,
     add(text, " (uid %u)", (unsigned)caller->uid);
 }
 
+static void add_aid(struct text *text, const struct wish *wish) {
+    char hex[2 * AID_MAX + 1];
+    size_t length = wish->aid_length < AID_MAX ? wish->aid_length : AID_MAX;
+
+    hex_encode(wish->aid, length, hex);
+    for (char *p = hex; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    add(text, length > 0 ? "the card's application " : "the card's default application");
+    add(text, "%s%s", hex, length < wish->aid_length ? "..." : "");
+}
+
 static void add_wish(struct text *text, const struct wish *wish) {
     char hex[2 * UA_PROTOCOL_LENGTH + 1];
 
+    if (wish->aid) {
+        add(text, "reach ");
+        add_aid(text, wish);
+        return;
+    }
     if (!wish->naf_fqdn) {
         add(text, "manage the agent");
         return;
@@ -135,6 +153,16 @@ static void add_uas(struct text *text, const struct principal *principal) {
     add(text, "; add that Ua to UaProtocol= there and reload keystrapd");
 }
 
+static void add_aids(struct text *text, const struct principal *principal) {
+    add(text, "grants Aid");
+    for (size_t i = 0; i < principal->aids_count; i++)
+        if (!add_item(text, principal->aids[i].text))
+            break;
+    if (principal->aids_count == 0)
+        add(text, " none");
+    add(text, "; add it to Aid= there and reload keystrapd");
+}
+
 /* The principal that lacks least: one that grants the name if there is one, else the first that is the caller. */
 static const struct principal *nearest(const struct access *access,
                                        const struct access_caller *caller, const struct wish *wish,
@@ -164,7 +192,9 @@ static void add_rule(struct text *text, const struct principal *principal, const
     if (matching > 1)
         add(text, ", nearest of %zu,", matching);
     add(text, " ");
-    if (!wish->naf_fqdn)
+    if (wish->aid)
+        add_aids(text, principal);
+    else if (!wish->naf_fqdn)
         add(text, "has no Manage=yes; add it there and reload keystrapd");
     else if (principal_has_naf(principal, wish->naf_fqdn, strlen(wish->naf_fqdn)))
         add_uas(text, principal);
@@ -190,6 +220,27 @@ int denial_tell(const struct access *access, const struct access_caller *caller,
         add_start(&text, access->source, ROOM_PLACE);
         add(&text, " matches; add one with User= or Group= and reload keystrapd");
     }
+    return failure_set(failure, ACCESS_E_DENIED, "%s", text.buffer);
+}
+
+int denial_tell_closed(const struct access *access, const struct access_caller *caller,
+                       const struct wish *wish, struct failure *failure) {
+    const char *name = aid_name(wish->aid, wish->aid_length);
+    struct text text = {0};
+
+    add_caller(&text, access, caller);
+    add(&text, " may not ");
+    add_wish(&text, wish);
+    if (wish->aid_length == 0)
+        add(&text, ": which one that is the card decides; name one by its AID");
+    else if (wish->aid_length < AID_MIN || wish->aid_length > AID_MAX)
+        add(&text, ": an AID has %u to %u octets, not %zu; give one in full", AID_MIN, AID_MAX,
+            wish->aid_length);
+    else
+        add(&text,
+            ": that can be the %s, which is never open, whatever rules say; use "
+            "DeriveNafKey for keys",
+            name);
     return failure_set(failure, ACCESS_E_DENIED, "%s", text.buffer);
 }
 

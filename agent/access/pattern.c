@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "aid.h"
 #include "gba.h"
 #include "pattern.h"
 #include "util.h"
+
+#define AID_SUBSCRIPTION_MIN 7u /* octets of a pattern from which on it can mean nothing else */
 
 int naf_pattern_init(struct naf_pattern *pattern, const char *text, const char **wrong) {
     const char *name = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
@@ -97,4 +100,40 @@ bool ua_pattern_matches(const struct ua_pattern *pattern,
         if ((pattern->value[i] ^ ua_protocol[i]) & pattern->mask[i])
             return false;
     return true;
+}
+
+int aid_pattern_init(struct aid_pattern *pattern, const char *text, const char **wrong) {
+    size_t digits = strspn(text, "0123456789abcdefABCDEF");
+    bool wild = text[digits] == '*';
+
+    *wrong = NULL;
+    if (text[digits + wild] != '\0')
+        *wrong = "not hex digits";
+    else if (digits % 2 != 0)
+        *wrong = "an odd number of hex digits";
+    else if (digits > 2 * AID_MAX || (wild && digits == 2 * AID_MAX))
+        *wrong = wild ? "nothing is left for \"*\" after 32 digits" : "more than 32 hex digits";
+    else if (!wild && digits < 2 * AID_MIN)
+        *wrong = "fewer than ten hex digits, and no \"*\" after them";
+    if (*wrong)
+        return -EINVAL;
+    *pattern = (struct aid_pattern){.length = digits / 2, .wild = wild};
+    for (size_t i = 0; i < digits; i++) {
+        pattern->value[i / 2] |= (uint8_t)(digit_value(text[i]) << (i % 2 == 0 ? 4 : 0));
+        pattern->text[i] = (char)toupper((unsigned char)text[i]);
+    }
+    if (wild)
+        pattern->text[digits] = '*';
+    if (pattern->length >= AID_SUBSCRIPTION_MIN &&
+        aid_is_subscription(pattern->value, pattern->length)) {
+        *wrong = "the applications of the subscription (USIM, ISIM and kin) are never open";
+        return -EINVAL;
+    }
+    return 0;
+}
+
+bool aid_pattern_matches(const struct aid_pattern *pattern, const uint8_t *aid, size_t length) {
+    if (pattern->wild ? length < pattern->length : length != pattern->length)
+        return false;
+    return memcmp(aid, pattern->value, pattern->length) == 0;
 }

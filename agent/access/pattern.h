@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Patterns for what may be had: names of NAFs, and Ua security protocol identifiers (TS 33.220 Annex H).
+ * Patterns for what may be had: names of NAFs, Ua security protocol identifiers (TS 33.220 Annex H), and
+ * applications on the card.
  */
 
 #include <stdbool.h>
@@ -23,6 +24,14 @@ struct ua_pattern {
     uint8_t value[UA_PROTOCOL_LENGTH];
     uint8_t mask[UA_PROTOCOL_LENGTH];
     char text[2 * UA_PROTOCOL_LENGTH + 1];
+};
+
+/* "A000000151000000", "D27600012401*" or "*". */
+struct aid_pattern {
+    uint8_t value[AID_MAX];
+    size_t length;
+    bool wild; /* whatever follows */
+    char text[2 * AID_MAX + 2];
 };
 
 /**
@@ -49,3 +58,12 @@ int ua_pattern_init(struct ua_pattern *pattern, const char *text, const char **w
 
 bool ua_pattern_matches(const struct ua_pattern *pattern,
                         const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]);
+
+/**
+ * aid_pattern_init() - compile @text
+ *
+ * Return: 0; -EINVAL with what is wrong in *@wrong (static), also for one that means the subscription alone.
+ */
+int aid_pattern_init(struct aid_pattern *pattern, const char *text, const char **wrong);
+
+bool aid_pattern_matches(const struct aid_pattern *pattern, const uint8_t *aid, size_t length);

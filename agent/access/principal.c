@@ -224,6 +224,24 @@ static int add_ua(struct principal *principal, const char *word, const struct co
     return 0;
 }
 
+static int add_aid(struct principal *principal, const char *word, const struct conf_line *line,
+                   struct failure *failure) {
+    const char *wrong;
+    void *longer = NULL;
+    int r;
+
+    r = grow(principal->aids, principal->aids_count, sizeof(*principal->aids), ACCESS_PATTERNS_MAX,
+             line, &longer, failure);
+    if (r < 0)
+        return r;
+    principal->aids = longer;
+    r = aid_pattern_init(&principal->aids[principal->aids_count], word, &wrong);
+    if (r < 0)
+        return refuse(line, word, wrong, failure);
+    principal->aids_count++;
+    return 0;
+}
+
 static void clear_users(struct principal *principal) {
     for (size_t i = 0; i < principal->users_count; i++)
         free(principal->users[i].name);
@@ -244,6 +262,10 @@ static void clear_uas(struct principal *principal) {
     principal->uas_count = 0;
 }
 
+static void clear_aids(struct principal *principal) {
+    principal->aids_count = 0;
+}
+
 void principal_done(struct principal *principal) {
     clear_users(principal);
     clear_nafs(principal);
@@ -251,6 +273,7 @@ void principal_done(struct principal *principal) {
     free(principal->groups);
     free(principal->nafs);
     free(principal->uas);
+    free(principal->aids);
 }
 
 /* The keys whose value is a list of words. */
@@ -260,10 +283,9 @@ static const struct list_key {
                struct failure *failure);
     void (*clear)(struct principal *principal);
 } list_keys[] = {
-    {"User", add_user, clear_users},
-    {"Group", add_group, clear_groups},
-    {"NafFqdn", add_naf, clear_nafs},
-    {"UaProtocol", add_ua, clear_uas},
+    {"User", add_user, clear_users},  {"Group", add_group, clear_groups},
+    {"NafFqdn", add_naf, clear_nafs}, {"UaProtocol", add_ua, clear_uas},
+    {"Aid", add_aid, clear_aids},
 };
 
 static int set_list(struct principal *principal, const struct list_key *key,
@@ -297,19 +319,31 @@ static int set_quota(struct principal *principal, const struct conf_line *line,
     return 0;
 }
 
-static int set_manage(struct principal *principal, const struct conf_line *line,
-                      struct failure *failure) {
+static int set_hash(struct principal *principal, const struct conf_line *line,
+                    struct failure *failure) {
+    struct device_app_hash hash = {0};
+
+    if (line->value[0] != '\0' &&
+        (hex_decode(line->value, hash.value, sizeof(hash.value), &hash.length) < 0 ||
+         (hash.length != 20 && hash.length != 32)))
+        return refuse(line, line->value, "allowed: 40 hex digits (SHA-1) or 64 (SHA-256)", failure);
+    principal->hash = hash;
+    return 0;
+}
+
+static int set_bool(bool *target, const struct conf_line *line, struct failure *failure) {
     int yes = line->value[0] == '\0' ? 0 : conf_bool_parse(line->value);
 
     if (yes < 0)
         return refuse(line, line->value, "allowed: yes or no", failure);
-    principal->manage = yes;
+    *target = yes;
     return 0;
 }
 
 static void warn_key(const struct conf_line *line) {
-    static const char *const names[] = {"User",          "Group",  "NafFqdn", "UaProtocol",
-                                        "KeysPerMinute", "Manage", NULL};
+    static const char *const names[] = {"User",   "Group",  "NafFqdn",       "UaProtocol",
+                                        "Aid",    "AidPin", "DeviceAppHash", "KeysPerMinute",
+                                        "Manage", NULL};
     const char *meant = conf_suggest(line->key, names);
 
     log_warning("%s:%u: unknown key %s= in [%s]; ignored%s%s%s", line->file, line->line, line->key,
@@ -325,7 +359,11 @@ int principal_set(struct principal *principal, const struct conf_line *line,
     if (strcmp(line->key, "KeysPerMinute") == 0)
         return set_quota(principal, line, failure);
     if (strcmp(line->key, "Manage") == 0)
-        return set_manage(principal, line, failure);
+        return set_bool(&principal->manage, line, failure);
+    if (strcmp(line->key, "AidPin") == 0)
+        return set_bool(&principal->aid_pin, line, failure);
+    if (strcmp(line->key, "DeviceAppHash") == 0)
+        return set_hash(principal, line, failure);
     warn_key(line);
     return 0;
 }
@@ -352,6 +390,13 @@ bool principal_has_ua(const struct principal *principal,
                       const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]) {
     for (size_t i = 0; i < principal->uas_count; i++)
         if (ua_pattern_matches(&principal->uas[i], ua_protocol))
+            return true;
+    return false;
+}
+
+bool principal_has_aid(const struct principal *principal, const uint8_t *aid, size_t length) {
+    for (size_t i = 0; i < principal->aids_count; i++)
+        if (aid_pattern_matches(&principal->aids[i], aid, length))
             return true;
     return false;
 }

@@ -32,6 +32,10 @@ struct principal {
     size_t nafs_count;
     struct ua_pattern *uas;
     size_t uas_count;
+    struct aid_pattern *aids;
+    size_t aids_count;
+    struct device_app_hash hash; /* length 0: none */
+    bool aid_pin;
     struct quota quota;
     bool manage;
     bool named; /* has a User= or Group=, though it may be unknown */
@@ -60,11 +64,14 @@ bool principal_is(const struct principal *principal, const struct access_caller 
 bool principal_has_naf(const struct principal *principal, const char *naf_fqdn, size_t length);
 bool principal_has_ua(const struct principal *principal,
                       const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]);
+bool principal_has_aid(const struct principal *principal, const uint8_t *aid, size_t length);
 
-/* What a caller wants; a NULL name stands for managing the agent. */
+/* What a caller wants: the key of a NAF, an application on the card, or with neither to manage the agent. */
 struct wish {
     const char *naf_fqdn;
     const uint8_t *ua_protocol;
+    const uint8_t *aid;
+    size_t aid_length;
 };
 
 /**
@@ -72,6 +79,12 @@ struct wish {
  */
 int denial_tell(const struct access *access, const struct access_caller *caller,
                 const struct wish *wish, struct failure *failure);
+
+/**
+ * denial_tell_closed() - likewise for an AID that no rule can grant
+ */
+int denial_tell_closed(const struct access *access, const struct access_caller *caller,
+                       const struct wish *wish, struct failure *failure);
 
 /**
  * denial_tell_quota() - ACCESS_E_QUOTA: @principal grants @wish, but not so often

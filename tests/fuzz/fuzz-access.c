@@ -32,6 +32,25 @@ static int ask(struct access *access, uid_t uid, const char *naf) {
     return r;
 }
 
+/* No rules open the subscription's applications. */
+static void ask_aids(const struct access *access, const char *text, size_t size) {
+    static const uint8_t usim[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02, 0xff, 0x01};
+    static const uint8_t applet[] = {0xd2, 0x76, 0x00, 0x01, 0x24, 0x01};
+    const struct access_caller caller = {.uid = 1, .groups = {1, 4}, .groups_count = 2};
+    struct access_aid_grant grant = {0};
+    struct failure failure = {0};
+
+    for (size_t length = 0; length <= sizeof(usim); length++)
+        if (access_check_aid(access, &caller, usim, length, NULL, NULL) != ACCESS_E_DENIED)
+            abort();
+    if (access_check_aid(access, &caller, applet, sizeof(applet), &grant, &failure) == 0) {
+        if (grant.hashes_count > ACCESS_HASHES_MAX || !memmem(text, size, "Aid", 3))
+            abort();
+    } else if (failure.code != ACCESS_E_DENIED || failure.text[0] == '\0') {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char stranger[] = "a-name.that-no-rule.has.in-full.test";
     _cleanup_access_ struct access *access = NULL;
@@ -44,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     if (!access)
         return 0;
+    ask_aids(access, (const char *)data, size);
     (void)ask(access, 1, "naf.example.com");
     (void)ask(access, 1000, "a.naf.example.com");
     if (!memchr(data, '*', size) && !memmem(data, size, "full", 4) && ask(access, 1, stranger) == 0)

@@ -9,7 +9,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <libgen.h>
 #include <syslog.h>
 
 #include "conf.h"
@@ -361,14 +360,13 @@ static void an_unreadable_file_has_a_text_of_its_own(void **state) {
 
 /* --- The table against what people read ---------------------------------------------------------- */
 
-/* A file of the source tree, found from this file's own place in it. */
+/* A file of the source tree. */
 static char *read_source(const char *name) {
-    char here[PATH_SIZE], path[2 * PATH_SIZE];
+    char path[2 * PATH_SIZE];
     char *text = calloc(1, 65536);
     FILE *f;
 
-    (void)snprintf(here, sizeof(here), "%s", __FILE__);
-    (void)snprintf(path, sizeof(path), "%s/../../%s", dirname(here), name);
+    (void)snprintf(path, sizeof(path), "%s/%s", KEYSTRAP_SOURCE_DIR, name);
     f = fopen(path, "re");
     if (!f)
         fail_msg("%s cannot be opened", path);
