@@ -58,6 +58,9 @@ static const struct error_map_entry entries[] = {
     {UB_E_INFO_MALFORMED, ERROR_PREFIX "BootstrappingInfoMalformed", -EIO},
     {UB_E_LIFETIME, ERROR_PREFIX "LifetimeUnusable", -EIO},
     {UB_E_CANCELLED, ERROR_PREFIX "Cancelled", -ESRCH},
+    {UB_E_HTTPS, ERROR_PREFIX "HttpsNeeded", -EINVAL},
+    {UB_E_PUSH_MALFORMED, ERROR_PREFIX "PushInfoMalformed", -EINVAL},
+    {UB_E_PUSH_MAC, ERROR_PREFIX "PushInfoNotAuthentic", -EKEYREJECTED},
     /* The keys. */
     {KEYS_E_NONE, ERROR_PREFIX "NoKey", -EIO},
     {KEYS_E_EXPIRED, ERROR_PREFIX "KeyExpired", -EIO},

@@ -15,6 +15,13 @@
 
 #include "keystrap-limits.h"
 #include "outcome.h"
+#include "secret.h"
+
+/* The lowest version of TLS that is spoken. */
+enum http_tls {
+    HTTP_TLS_1_2, /* what nobody asked otherwise for gets */
+    HTTP_TLS_1_3,
+};
 
 struct http_request {
     const char *url;            /* http:// or https:// */
@@ -22,6 +29,8 @@ struct http_request {
     const char *user_agent;     /* NULL for none */
     const char *const *headers; /* "Name: value" lines, NULL-terminated, or NULL */
     const char *trust_anchors;  /* PEM file for https, or NULL for the system's */
+    enum http_tls tls_min;
+    const char *exporter_label; /* give the exporter (RFC 5705, no context) of the TLS connection, or NULL */
     uint64_t connect_timeout_usec;
     uint64_t request_timeout_usec; /* all of it, connecting included */
 };
@@ -38,6 +47,8 @@ struct http_response {
     size_t fields_count; /* up to HTTP_HEADERS_MAX */
     uint8_t *body;       /* NUL-terminated beyond body_length */
     size_t body_length;
+    struct secret *exporter; /* TLS_EXPORTER_LENGTH octets of the connection that the answer came by; NULL where the
+                                request has no exporter_label or the scheme is http */
 };
 
 /**

@@ -64,10 +64,23 @@
 #define HTTP_REQUEST_MAX 24576u       /* octets of one request to keystrap-http, and of one piece of its answer */
 #define HTTP_GRACE_USEC 250000ull     /* beyond a request's deadline, for keystrap-http to say what went wrong */
 #define HTTP_IDLE_USEC 60000000ull     /* keystrap-http without work is ended after this */
-#define UB_ROUNDS_MAX 4u              /* GETs in one bootstrap: ask, answer, resynchronise, answer */
+#define UB_ROUNDS_MAX 5u              /* GETs in one bootstrap: ask by TMPI, by IMPI, answer, resynchronise, answer */
 #define CHALLENGES_MAX 8u             /* challenges in one WWW-Authenticate list */
 #define CHALLENGE_PARAMS_MAX 16u      /* parameters of one challenge */
 #define NONCE_MAX 1024u               /* octets, decoded */
+#define DIGEST_NONCE_MAX 255u         /* octets of the nonce of GBA_Digest, as received */
+#define DIGEST_HEX_MAX 64u            /* hex digits of a response: MD5 32, SHA-256 64 */
+#define TLS_EXPORTER_LENGTH 48u       /* TS 33.220 B.5: TLS_MK_Extr */
+#define TLS_LABEL_MAX 64u             /* octets of the label of a TLS exporter */
+#define GSM_SRES_LENGTH 4u            /* TS 31.102 7.1.2.1, GSM context */
+#define GSM_KC_LENGTH 8u
+#define GBA_KS_INPUT_LENGTH 16u       /* TS 33.220 Annex I */
+#define TMPI_MAX 57u                  /* 32 characters of base64 and "@tmpi.bsf.3gppnetwork.org" */
+#define LIFETIME_TEXT_MAX 63u         /* octets of a lifetime that are kept for EF_GBABP */
+#define GPI_MAX 2048u                 /* octets of one GBA Push Info */
+#define GPI_FIELDS_MAX 16u
+#define GPI_LABEL_MAX 63u
+#define GPI_MAC_LENGTH 16u
 #define REALM_MAX 255u
 #define IMPI_MAX 255u                 /* octets, TS 23.003 13.3; an NAI, RFC 4282 2.1 (253) rounded up */
 #define FQDN_MAX 255u                 /* octets before NFKC; RFC 1035 2.3.4 */

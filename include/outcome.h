@@ -68,6 +68,9 @@ enum ub_outcome {
     UB_E_RSPAUTH_WRONG,             /* the BSF's proof is wrong */
     UB_E_INFO_MALFORMED,            /* BootstrappingInfo is not what TS 24.109 Annex C says */
     UB_E_LIFETIME,                  /* the key was dead on arrival, or no clock to count its life by */
+    UB_E_HTTPS,                     /* this mode of GBA runs over https alone */
+    UB_E_PUSH_MALFORMED,            /* the GBA Push Info is not what it should be */
+    UB_E_PUSH_MAC,                  /* the GBA Push Info is not proved by the key that it yields */
     UB_E_CANCELLED,                 /* nobody waits any more */
 };
 

@@ -85,6 +85,12 @@ static const char *ub_name(enum ub_outcome outcome) {
         return "ub-lifetime";
     case UB_E_CANCELLED:
         return "ub-cancelled";
+    case UB_E_HTTPS:
+        return "ub-https";
+    case UB_E_PUSH_MALFORMED:
+        return "ub-push-malformed";
+    case UB_E_PUSH_MAC:
+        return "ub-push-mac";
     }
     return NULL;
 }
@@ -219,6 +225,10 @@ static const struct {
     {UB_E_LIFETIME,
      "Check the gateway's clock; ask the operator for the lifetime that its BSF grants."},
     {UB_E_CANCELLED, "Ask again if the key is still wanted."},
+    {UB_E_HTTPS, "Set Scheme=https in [GBA] of keystrap.conf, or another Mode=."},
+    {UB_E_PUSH_MALFORMED, "Ask whoever runs the pushing server (NAF): its GBA Push Info is wrong."},
+    {UB_E_PUSH_MAC,
+     "Do not trust the sender; ask for a new GBA Push Info if it should be the operator."},
     {KEYS_E_NONE, "Ask for a bootstrap first (keystrapctl bootstrap)."},
     {KEYS_E_EXPIRED, "Ask for a new bootstrap (keystrapctl bootstrap)."},
     {KEYS_E_NAME, "Give the NAF's fully qualified domain name, as naf.example.org."},

@@ -40,6 +40,7 @@ static EVP_MAC_CTX *hmac_sha256_model(void) {
 static void algorithms_fetch(void) {
     algorithms.hmac_sha256 = hmac_sha256_model();
     algorithms.md5 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_MD5, NULL);
+    algorithms.sha256 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
 }
 
 const struct gba_algorithms *gba_algorithms(void) {

@@ -10,6 +10,7 @@
 struct gba_algorithms {
     EVP_MAC_CTX *hmac_sha256; /* a model without a key, to be copied; NULL where OpenSSL has none */
     EVP_MD *md5;              /* NULL where OpenSSL has none, as in its FIPS provider */
+    EVP_MD *sha256;
 };
 
 /**

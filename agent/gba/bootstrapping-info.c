@@ -140,8 +140,10 @@ static void info_field_end(struct info_parser *parser) {
             info_stop(parser, "the B-TID is not 1 to 512 printable characters");
         break;
     case FIELD_LIFETIME:
-        if (xs_datetime_parse(text, &parser->info.lifetime) < 0)
+        if (strlen(text) > LIFETIME_TEXT_MAX || xs_datetime_parse(text, &parser->info.lifetime) < 0)
             info_stop(parser, "lifetime is not a date and time");
+        else
+            (void)strcpy(parser->info.lifetime_text, text);
         break;
     case FIELD_CURRENTTIME:
         if (xs_datetime_parse(text, &parser->info.currenttime) < 0)

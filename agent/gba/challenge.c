@@ -4,8 +4,8 @@
  * The BSF's challenge (TS 24.109 4.3, RFC 3310 3.2).
  *
  * A BSF may send several challenges, in one field or in several. The best one that we can answer is taken: Digest with
- * AKAv1-MD5, and auth-int before auth. A list that breaks the grammar anywhere is refused as a whole,
- * since nobody can say what its sender meant.
+ * an algorithm of those that the caller has, and auth-int before auth. A list that breaks the grammar anywhere is
+ * refused as a whole, since nobody can say what its sender meant.
  */
 
 #include <errno.h>
@@ -25,6 +25,7 @@ struct raw_challenge {
 
 /* What the list has given so far. */
 struct search {
+    unsigned algorithms; /* that can be answered */
     struct raw_challenge raw;
     bool raw_begun;
     size_t challenges;
@@ -69,27 +70,85 @@ static void read_qop(const struct raw_challenge *raw, struct challenge *challeng
     }
 }
 
-static bool read_nonce(const struct raw_challenge *raw, struct challenge *challenge) {
+/* From the best to the least. */
+static const struct {
+    enum challenge_algorithm algorithm;
+    const char *name;
+} algorithm_names[] = {
+    {CHALLENGE_AKAV2_MD5, "AKAv2-MD5"},
+    {CHALLENGE_AKAV1_MD5, "AKAv1-MD5"},
+    {CHALLENGE_SHA_256, "SHA-256"},
+    {CHALLENGE_MD5, "MD5"},
+};
+
+const char *challenge_algorithm_name(enum challenge_algorithm algorithm) {
+    for (size_t i = 0; i < ELEMENTS(algorithm_names); i++)
+        if (algorithm_names[i].algorithm == algorithm)
+            return algorithm_names[i].name;
+    return "AKAv1-MD5";
+}
+
+static bool is_aka(enum challenge_algorithm algorithm) {
+    return algorithm == CHALLENGE_AKAV1_MD5 || algorithm == CHALLENGE_AKAV2_MD5;
+}
+
+/* Whether the algorithm is one of @algorithms. */
+static bool read_algorithm(const struct raw_challenge *raw, unsigned algorithms,
+                           struct challenge *challenge) {
+    char text[32];
+    int r = raw_get(raw, "algorithm", text, sizeof(text));
+
+    if (r == -ENOENT)
+        (void)strcpy(text, "MD5");
+    else if (r < 0)
+        return false;
+    for (size_t i = 0; i < ELEMENTS(algorithm_names); i++)
+        if (strcasecmp(text, algorithm_names[i].name) == 0) {
+            challenge->algorithm = algorithm_names[i].algorithm;
+            return (algorithms & (unsigned)challenge->algorithm) != 0;
+        }
+    return false;
+}
+
+/* RAND and AUTN; what follows is the BSF's own, but for Ks-input of 2G GBA (TS 33.220 Annex I). */
+static const char *read_nonce_aka(struct challenge *challenge) {
     uint8_t decoded[NONCE_MAX];
     size_t length = 0;
 
-    if (raw_get(raw, "nonce", challenge->nonce, sizeof(challenge->nonce)) < 0 ||
-        base64_decode(challenge->nonce, strlen(challenge->nonce), decoded, sizeof(decoded),
+    if (base64_decode(challenge->nonce, strlen(challenge->nonce), decoded, sizeof(decoded),
                       &length) < 0 ||
         length < AKA_RAND_LENGTH + AKA_AUTN_LENGTH)
-        return false;
+        return "the nonce is not base64 of RAND and AUTN (32 to 1024 octets)";
     memcpy(challenge->rand, decoded, AKA_RAND_LENGTH);
     memcpy(challenge->autn, decoded + AKA_RAND_LENGTH, AKA_AUTN_LENGTH);
-    return true;
+    challenge->has_ks_input = length >= AKA_RAND_LENGTH + AKA_AUTN_LENGTH + GBA_KS_INPUT_LENGTH;
+    if (challenge->has_ks_input)
+        memcpy(challenge->ks_input, decoded + AKA_RAND_LENGTH + AKA_AUTN_LENGTH,
+               GBA_KS_INPUT_LENGTH);
+    return NULL;
+}
+
+/* Why the nonce cannot be used, or NULL. */
+static const char *read_nonce(const struct raw_challenge *raw, struct challenge *challenge) {
+    int r = raw_get(raw, "nonce", challenge->nonce, sizeof(challenge->nonce));
+
+    if (is_aka(challenge->algorithm))
+        return r < 0 ? "the nonce is missing or longer than 1024 octets"
+                     : read_nonce_aka(challenge);
+    return r < 0 || !*challenge->nonce || strlen(challenge->nonce) > DIGEST_NONCE_MAX
+               ? "the nonce is not 1 to 255 octets"
+               : NULL;
 }
 
 /* Whether @raw is a challenge that we can answer; if not, why. */
-static int read_challenge(const struct raw_challenge *raw, struct challenge *ret,
-                          const char **ret_cause) {
+static int read_challenge(const struct raw_challenge *raw, unsigned algorithms,
+                          struct challenge *ret, const char **ret_cause) {
     int r;
 
-    if (!raw->digest || !raw_equals(raw, "algorithm", "AKAv1-MD5")) {
-        *ret_cause = "there is no Digest challenge with algorithm AKAv1-MD5";
+    if (!raw->digest || !read_algorithm(raw, algorithms, ret)) {
+        *ret_cause = algorithms & CHALLENGE_AKAV1_MD5
+                         ? "there is no Digest challenge with algorithm AKAv1-MD5"
+                         : "there is no Digest challenge with algorithm SHA-256 or MD5";
         return UB_E_CHALLENGE;
     }
     if (raw_get(raw, "realm", ret->realm, sizeof(ret->realm)) < 0 || !*ret->realm) {
@@ -108,11 +167,19 @@ static int read_challenge(const struct raw_challenge *raw, struct challenge *ret
     }
     ret->has_opaque = r == 0;
     ret->stale = raw_equals(raw, "stale", "true");
-    if (!read_nonce(raw, ret)) {
-        *ret_cause = "the nonce is not base64 of RAND and AUTN (32 to 1024 octets)";
-        return UB_E_NONCE;
-    }
-    return 0;
+    *ret_cause = read_nonce(raw, ret);
+    return *ret_cause ? UB_E_NONCE : 0;
+}
+
+/* Among those that can be answered: a proof that covers the body first, then the better algorithm. */
+static bool is_better(const struct challenge *challenge, const struct challenge *than) {
+    if (challenge->qop_auth_int != than->qop_auth_int)
+        return challenge->qop_auth_int;
+    for (size_t i = 0; i < ELEMENTS(algorithm_names); i++)
+        if ((challenge->algorithm == algorithm_names[i].algorithm) !=
+            (than->algorithm == algorithm_names[i].algorithm))
+            return challenge->algorithm == algorithm_names[i].algorithm;
+    return false;
 }
 
 /* The challenge whose parameters were collected is complete: keep it if it is the best so far. */
@@ -123,8 +190,8 @@ static void search_consider(struct search *search) {
 
     if (!search->raw_begun)
         return;
-    r = read_challenge(&search->raw, &challenge, &cause);
-    if (r == 0 && (!search->found || (challenge.qop_auth_int && !search->best.qop_auth_int))) {
+    r = read_challenge(&search->raw, search->algorithms, &challenge, &cause);
+    if (r == 0 && (!search->found || is_better(&challenge, &search->best))) {
         search->best = challenge;
         search->found = true;
     }
@@ -180,9 +247,9 @@ static const char *search_value(struct search *search, const char *value) {
     return NULL;
 }
 
-int challenge_parse(const char *const *values, size_t count, struct challenge *ret,
-                    struct failure *failure) {
-    struct search search = {.code = UB_E_CHALLENGE};
+int challenge_parse(const char *const *values, size_t count, unsigned algorithms,
+                    struct challenge *ret, struct failure *failure) {
+    struct search search = {.algorithms = algorithms, .code = UB_E_CHALLENGE};
     const char *wrong;
 
     for (size_t i = 0; i < count; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * HTTP Digest as AKA uses it (RFC 3310, RFC 7616, TS 24.109 4).
+ * HTTP Digest as AKA uses it (RFC 3310, RFC 4169, TS 24.109 4), and as it is (RFC 7616) for GBA_Digest.
  *
- * The password is RES, any octets of it, and goes from its secret straight into OpenSSL's hash, which erases what it
- * buffered. H(A1) is as good as RES for the nonce at hand, so it is a secret too. What is sent, the
+ * The password is RES or what takes its place, any octets of it, and goes from its secret straight into OpenSSL's hash,
+ * which erases what it buffered. H(A1) is as good as RES for the nonce at hand, so it is a secret too. What is sent, the
  * response, is not.
  */
 
@@ -21,8 +21,8 @@
 #include "gba.h"
 #include "util.h"
 
-#define MD5_LENGTH 16
-#define MD5_HEX    (2 * MD5_LENGTH)
+#define HASH_MAX (DIGEST_HEX_MAX / 2)
+#define HEX_SIZE (DIGEST_HEX_MAX + 1)
 
 struct piece {
     const void *data;
@@ -36,16 +36,26 @@ static void md_ctx_freep(EVP_MD_CTX **ctx) {
     EVP_MD_CTX_free(*ctx);
 }
 
-static int md5(const struct piece *pieces, size_t count, uint8_t ret[MD5_LENGTH]) {
-    _cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = NULL;
-    const EVP_MD *algorithm = gba_algorithms()->md5;
+static const EVP_MD *hash_of(enum challenge_algorithm algorithm) {
+    return algorithm == CHALLENGE_SHA_256 ? gba_algorithms()->sha256 : gba_algorithms()->md5;
+}
 
-    if (!algorithm)
+/* Octets of a hash of @algorithm. */
+static size_t hash_length(enum challenge_algorithm algorithm) {
+    return algorithm == CHALLENGE_SHA_256 ? 32 : 16;
+}
+
+static int hash(enum challenge_algorithm algorithm, const struct piece *pieces, size_t count,
+                uint8_t ret[HASH_MAX]) {
+    _cleanup_(md_ctx_freep) EVP_MD_CTX *ctx = NULL;
+    const EVP_MD *md = hash_of(algorithm);
+
+    if (!md)
         return -EIO;
     ctx = EVP_MD_CTX_new();
     if (!ctx)
         return -ENOMEM;
-    if (!EVP_DigestInit_ex2(ctx, algorithm, NULL))
+    if (!EVP_DigestInit_ex2(ctx, md, NULL))
         return -EIO;
     for (size_t i = 0; i < count; i++)
         if (pieces[i].length > 0 && !EVP_DigestUpdate(ctx, pieces[i].data, pieces[i].length))
@@ -53,52 +63,66 @@ static int md5(const struct piece *pieces, size_t count, uint8_t ret[MD5_LENGTH]
     return EVP_DigestFinal_ex(ctx, ret, NULL) ? 0 : -EIO;
 }
 
-/* H(A1) as hex, in a secret of MD5_HEX octets. */
-static int hash_a1(const struct digest_input *input, const struct secret *password,
-                   struct secret **ret) {
-    _cleanup_secret_ struct secret *hash = NULL;
+int gba_digest_hash_a1(enum challenge_algorithm algorithm, const char *user, const char *realm,
+                       const struct secret *password, struct secret **ret) {
+    _cleanup_secret_ struct secret *octets = NULL;
     const struct piece a1[] = {
-        TEXT(input->username),
+        TEXT(user),
         COLON,
-        TEXT(input->realm),
+        TEXT(realm),
         COLON,
         {password ? secret_data(password) : NULL, password ? secret_length(password) : 0},
     };
-    uint8_t *data;
     int r;
 
-    /* The digest stands behind its own hex, which has room for a NUL before it. */
-    r = secret_new(MD5_HEX + 1 + MD5_LENGTH, &hash);
+    r = secret_new(HASH_MAX, &octets);
     if (r < 0)
         return r;
-    data = secret_data_mutable(hash);
-    r = md5(a1, ELEMENTS(a1), data + MD5_HEX + 1);
+    r = hash(algorithm, a1, ELEMENTS(a1), secret_data_mutable(octets));
     if (r < 0)
         return r;
-    hex_encode(data + MD5_HEX + 1, MD5_LENGTH, (char *)data);
-    secret_truncate(hash, MD5_HEX);
-    *ret = TAKE_PTR(hash);
+    secret_truncate(octets, hash_length(algorithm));
+    *ret = TAKE_PTR(octets);
     return 0;
 }
 
-static int hash_a2(const struct digest_input *input, char ret[MD5_HEX + 1]) {
-    const struct piece body = {input->body, input->body_length};
-    uint8_t digest[MD5_LENGTH];
-    char body_hash[MD5_HEX + 1];
+/* H(A1) as hex. */
+static int hash_a1(const struct digest_input *input, const struct secret *password,
+                   struct secret **ret) {
+    _cleanup_secret_ struct secret *octets = NULL, *hex = NULL;
     int r;
 
-    r = md5(&body, 1, digest);
+    r = gba_digest_hash_a1(input->algorithm, input->username, input->realm, password, &octets);
     if (r < 0)
         return r;
-    hex_encode(digest, sizeof(digest), body_hash);
+    r = secret_new(HEX_SIZE, &hex);
+    if (r < 0)
+        return r;
+    hex_encode(secret_data(octets), secret_length(octets), (char *)secret_data_mutable(hex));
+    secret_truncate(hex, 2 * secret_length(octets));
+    *ret = TAKE_PTR(hex);
+    return 0;
+}
+
+static int hash_a2(const struct digest_input *input, char ret[HEX_SIZE]) {
+    const struct piece body = {input->body, input->body_length};
+    size_t length = hash_length(input->algorithm);
+    char body_hash[HEX_SIZE];
+    uint8_t digest[HASH_MAX];
+    int r;
+
+    r = hash(input->algorithm, &body, 1, digest);
+    if (r < 0)
+        return r;
+    hex_encode(digest, length, body_hash);
 
     const struct piece a2[] = {
         TEXT(input->method), COLON, TEXT(input->uri), COLON, TEXT(body_hash),
     };
-    r = md5(a2, input->auth_int ? 5 : 3, digest);
+    r = hash(input->algorithm, a2, input->auth_int ? 5 : 3, digest);
     if (r < 0)
         return r;
-    hex_encode(digest, sizeof(digest), ret);
+    hex_encode(digest, length, ret);
     return 0;
 }
 
@@ -107,9 +131,9 @@ static const char *qop_name(const struct digest_input *input) {
 }
 
 static int digest_octets(const struct digest_input *input, const struct secret *password,
-                         uint8_t ret[MD5_LENGTH]) {
+                         uint8_t ret[HASH_MAX]) {
     _cleanup_secret_ struct secret *a1 = NULL;
-    char a2[MD5_HEX + 1], nc[8 + 1];
+    char a2[HEX_SIZE], nc[8 + 1];
     int r;
 
     r = hash_a1(input, password, &a1);
@@ -133,17 +157,18 @@ static int digest_octets(const struct digest_input *input, const struct secret *
         COLON,
         TEXT(a2),
     };
-    return md5(pieces, ELEMENTS(pieces), ret);
+    return hash(input->algorithm, pieces, ELEMENTS(pieces), ret);
 }
 
-int digest_response(const struct digest_input *input, const struct secret *password, char ret[33]) {
-    uint8_t digest[MD5_LENGTH];
+int digest_response(const struct digest_input *input, const struct secret *password,
+                    char ret[DIGEST_HEX_MAX + 1]) {
+    uint8_t digest[HASH_MAX];
     int r;
 
     r = digest_octets(input, password, digest);
     if (r < 0)
         return r;
-    hex_encode(digest, sizeof(digest), ret);
+    hex_encode(digest, hash_length(input->algorithm), ret);
     return 0;
 }
 
@@ -209,7 +234,7 @@ static bool input_is_sendable(const struct digest_input *input, const struct cha
 int digest_authorization(const struct digest_input *input, const struct challenge *challenge,
                          const struct secret *password, const uint8_t *auts, char **ret) {
     _cleanup_free_ char *text = NULL, *auts_text = NULL;
-    char response[MD5_HEX + 1];
+    char response[HEX_SIZE];
     size_t size = 0;
     FILE *f;
     int r;
@@ -238,7 +263,7 @@ int digest_authorization(const struct digest_input *input, const struct challeng
     put_quoted(f, ", response", response);
     if (challenge->has_opaque)
         put_quoted(f, ", opaque", challenge->opaque);
-    (void)fputs(", algorithm=AKAv1-MD5", f);
+    (void)fprintf(f, ", algorithm=%s", challenge_algorithm_name(input->algorithm));
     if (auts_text)
         put_quoted(f, ", auts", auts_text);
     return finish_field(f, &text, ret);
@@ -248,7 +273,7 @@ int digest_authorization(const struct digest_input *input, const struct challeng
 
 /* What Authentication-Info says; the texts are empty where it says nothing. */
 struct authentication_info {
-    char rspauth[MD5_HEX + 1];
+    char rspauth[HEX_SIZE];
     char cnonce[128];
     char nc[8 + 1];
 };
@@ -312,8 +337,8 @@ int digest_check_rspauth(const char *value, const struct digest_input *input,
                          struct failure *failure) {
     struct authentication_info info = {0};
     struct digest_input answer = *input;
-    uint8_t expected[MD5_LENGTH], received[MD5_LENGTH];
-    size_t length = 0;
+    uint8_t expected[HASH_MAX], received[HASH_MAX];
+    size_t length = 0, expected_length = hash_length(input->algorithm);
     int r;
 
     if (value && read_info(value, &info) < 0)
@@ -331,8 +356,8 @@ int digest_check_rspauth(const char *value, const struct digest_input *input,
     r = digest_octets(&answer, password, expected);
     if (r < 0)
         return r;
-    if (hex_decode(info.rspauth, received, sizeof(received), &length) < 0 || length != MD5_LENGTH ||
-        CRYPTO_memcmp(received, expected, MD5_LENGTH) != 0)
+    if (hex_decode(info.rspauth, received, sizeof(received), &length) < 0 ||
+        length != expected_length || CRYPTO_memcmp(received, expected, expected_length) != 0)
         return failure_set(failure, UB_E_RSPAUTH_WRONG, "its proof (rspauth) is wrong");
     return 0;
 }

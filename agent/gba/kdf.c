@@ -18,9 +18,9 @@
 #include "gba.h"
 #include "util.h"
 
-/* FC, five parameters of which the first is "gba-me", and their lengths. */
+/* FC, four parameters of which the first is "gba-me" or "gba-digest" and the second RAND or a nonce, and their lengths. */
 #define NAF_KEY_INPUT_MAX \
-    (1 + 6 + 2 + AKA_RAND_LENGTH + 2 + IMPI_MAX + 2 + NAF_FQDN_MAX + UA_PROTOCOL_LENGTH + 2)
+    (1 + 10 + 2 + DIGEST_NONCE_MAX + 2 + IMPI_MAX + 2 + NAF_FQDN_MAX + UA_PROTOCOL_LENGTH + 2)
 
 #define FC_GBA 0x01 /* TS 33.220 B.3 */
 
@@ -102,16 +102,16 @@ static uint8_t *put_length(uint8_t *at, size_t length) {
  * The input of this derivation is public from end to end, so it may be put together on the stack, which saves
  * nine calls into OpenSSL.
  */
-static size_t naf_key_input(const uint8_t *rand, const char *impi, size_t impi_length,
-                            const char *naf_fqdn, size_t naf_fqdn_length,
-                            const uint8_t *ua_protocol, uint8_t *ret) {
+static size_t naf_key_input(const char *label, const struct kdf_parameter *freshness,
+                            const char *impi, size_t impi_length, const char *naf_fqdn,
+                            size_t naf_fqdn_length, const uint8_t *ua_protocol, uint8_t *ret) {
     uint8_t *at = ret;
 
     *at++ = FC_GBA;
-    at = put(at, "gba-me", 6);
-    at = put_length(at, 6);
-    at = put(at, rand, AKA_RAND_LENGTH);
-    at = put_length(at, AKA_RAND_LENGTH);
+    at = put(at, label, strlen(label));
+    at = put_length(at, strlen(label));
+    at = put(at, freshness->data, freshness->length);
+    at = put_length(at, freshness->length);
     at = put(at, impi, impi_length);
     at = put_length(at, impi_length);
     at = put(at, naf_fqdn, naf_fqdn_length);
@@ -120,9 +120,10 @@ static size_t naf_key_input(const uint8_t *rand, const char *impi, size_t impi_l
     return (size_t)(at - ret);
 }
 
-int gba_derive_naf_key(const struct secret *ks, const uint8_t rand[AKA_RAND_LENGTH],
-                       const char *impi, const char *naf_fqdn,
-                       const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct secret **ret) {
+/* @label is P0; @freshness is P1, up to DIGEST_NONCE_MAX octets. */
+static int derive_naf_key(const struct secret *ks, const char *label,
+                          const struct kdf_parameter *freshness, const char *impi,
+                          const char *naf_fqdn, const uint8_t *ua_protocol, struct secret **ret) {
     _cleanup_mac_ctx_ EVP_MAC_CTX *ctx = NULL;
     size_t impi_length = strnlen(impi, IMPI_MAX + 1);
     size_t naf_fqdn_length = strnlen(naf_fqdn, NAF_FQDN_MAX + 1);
@@ -132,14 +133,32 @@ int gba_derive_naf_key(const struct secret *ks, const uint8_t rand[AKA_RAND_LENG
 
     if (secret_length(ks) != KS_LENGTH || impi_length > IMPI_MAX || naf_fqdn_length > NAF_FQDN_MAX)
         return -EINVAL;
-    input_length =
-        naf_key_input(rand, impi, impi_length, naf_fqdn, naf_fqdn_length, ua_protocol, input);
+    input_length = naf_key_input(label, freshness, impi, impi_length, naf_fqdn, naf_fqdn_length,
+                                 ua_protocol, input);
     r = mac_begin(ks, &ctx);
     if (r < 0)
         return r;
     if (!EVP_MAC_update(ctx, input, input_length))
         return -EIO;
     return mac_end(ctx, ret);
+}
+
+int gba_derive_naf_key(const struct secret *ks, const uint8_t rand[AKA_RAND_LENGTH],
+                       const char *impi, const char *naf_fqdn,
+                       const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct secret **ret) {
+    const struct kdf_parameter freshness = {rand, AKA_RAND_LENGTH};
+
+    return derive_naf_key(ks, "gba-me", &freshness, impi, naf_fqdn, ua_protocol, ret);
+}
+
+int gba_derive_naf_key_digest(const struct secret *ks, const char *nonce, const char *impi,
+                              const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                              struct secret **ret) {
+    const struct kdf_parameter freshness = {nonce, strnlen(nonce, DIGEST_NONCE_MAX + 1)};
+
+    if (freshness.length == 0 || freshness.length > DIGEST_NONCE_MAX)
+        return -EINVAL;
+    return derive_naf_key(ks, "gba-digest", &freshness, impi, naf_fqdn, ua_protocol, ret);
 }
 
 int gba_ks(const struct secret *ck, const struct secret *ik, struct secret **ret) {

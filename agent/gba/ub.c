@@ -25,6 +25,17 @@ void ub_result_done(struct ub_result *result) {
     result->ks = secret_free(result->ks);
 }
 
+int ub_result_derive(const struct ub_result *result, const char *naf_fqdn,
+                     const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct secret **ret) {
+    if (!result->ks)
+        return -EINVAL;
+    return result->mode == GBA_MODE_DIGEST
+               ? gba_derive_naf_key_digest(result->ks, result->nonce, result->impi, naf_fqdn,
+                                           ua_protocol, ret)
+               : gba_derive_naf_key(result->ks, result->rand, result->impi, naf_fqdn, ua_protocol,
+                                    ret);
+}
+
 /* --- The card ------------------------------------------------------------------------------------- */
 
 static bool aka_is_whole(const struct uicc_aka *aka) {
@@ -81,7 +92,7 @@ static int find_challenge(const struct http_response *response, struct challenge
     while (count < HTTP_HEADERS_MAX &&
            (values[count] = http_response_field(response, "WWW-Authenticate", count)))
         count++;
-    return challenge_parse(values, count, ret, failure);
+    return challenge_parse(values, count, CHALLENGE_AKAV1_MD5, ret, failure);
 }
 
 /* With qop auth the BSF's proof leaves the body open, so it must not be for somebody on the way to choose it. */
@@ -337,6 +348,7 @@ static int make_result(struct ub_session *session, const struct challenge *chall
         return r;
     memcpy(result.rand, challenge->rand, AKA_RAND_LENGTH);
     memcpy(result.btid, info->btid, sizeof(result.btid));
+    memcpy(result.lifetime_text, info->lifetime_text, sizeof(result.lifetime_text));
     (void)snprintf(result.impi, sizeof(result.impi), "%s", session->parameters->impi);
 
     *ret = result;

@@ -22,6 +22,7 @@ void http_response_done(struct http_response *response) {
     }
     free(response->fields);
     free(response->body);
+    (void)secret_free(response->exporter);
     *response = (struct http_response){0};
 }
 

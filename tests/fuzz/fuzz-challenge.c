@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rest = text;
     while (count < ELEMENTS(values) && rest)
         values[count++] = strsep(&rest, "\n");
-    r = challenge_parse(values, count, &challenge, &failure);
+    r = challenge_parse(values, count, CHALLENGE_AKAV1_MD5, &challenge, &failure);
     check(failure.code == r);
     if (r == 0)
         check_answer(&challenge);

@@ -23,7 +23,7 @@ static struct challenge parse(const char *value) {
     struct failure failure = {0};
 
     memset(&challenge, 0xaa, sizeof(challenge));
-    if (challenge_parse(&value, 1, &challenge, &failure) != 0)
+    if (challenge_parse(&value, 1, CHALLENGE_AKAV1_MD5, &challenge, &failure) != 0)
         fail_msg("%s: %s", value, failure.text);
     return challenge;
 }
@@ -34,7 +34,7 @@ static void assert_refused(const char *value, int code) {
 
     memset(&challenge, 0xaa, sizeof(challenge));
     memcpy(&before, &challenge, sizeof(before));
-    if (challenge_parse(&value, 1, &challenge, &failure) != code)
+    if (challenge_parse(&value, 1, CHALLENGE_AKAV1_MD5, &challenge, &failure) != code)
         fail_msg("'%s' was not refused with %#x", value, (unsigned)code);
     assert_int_equal(failure.code, code);
     assert_true(*failure.text);
@@ -124,9 +124,10 @@ static void test_auth_int_is_preferred_and_else_the_first(void **state _unused_)
     };
     struct challenge challenge;
 
-    assert_int_equal(challenge_parse(values, ELEMENTS(values), &challenge, NULL), 0);
+    assert_int_equal(
+        challenge_parse(values, ELEMENTS(values), CHALLENGE_AKAV1_MD5, &challenge, NULL), 0);
     assert_string_equal(challenge.realm, "second");
-    assert_int_equal(challenge_parse(values, 2, &challenge, NULL), 0);
+    assert_int_equal(challenge_parse(values, 2, CHALLENGE_AKAV1_MD5, &challenge, NULL), 0);
     assert_string_equal(challenge.realm, "first");
 }
 
@@ -148,7 +149,8 @@ static void test_challenges_that_are_not_for_us_are_refused(void **state _unused
 
     for (size_t i = 0; i < ELEMENTS(values); i++)
         assert_refused(values[i], UB_E_CHALLENGE);
-    assert_int_equal(challenge_parse(NULL, 0, &(struct challenge){0}, NULL), UB_E_CHALLENGE);
+    assert_int_equal(challenge_parse(NULL, 0, CHALLENGE_AKAV1_MD5, &(struct challenge){0}, NULL),
+                     UB_E_CHALLENGE);
 }
 
 static void test_nonces_without_rand_and_autn_are_refused(void **state _unused_) {
@@ -205,8 +207,9 @@ static void test_one_malformed_value_spoils_the_list(void **state _unused_) {
     static const char *const values[] = {USUAL, "Basic realm=\"x"};
     struct challenge challenge;
 
-    assert_int_equal(challenge_parse(values, 1, &challenge, NULL), 0);
-    assert_int_equal(challenge_parse(values, 2, &challenge, NULL), UB_E_CHALLENGE);
+    assert_int_equal(challenge_parse(values, 1, CHALLENGE_AKAV1_MD5, &challenge, NULL), 0);
+    assert_int_equal(challenge_parse(values, 2, CHALLENGE_AKAV1_MD5, &challenge, NULL),
+                     UB_E_CHALLENGE);
 }
 
 /* Append @count elements that begin with @element and have a number and @end. */
@@ -289,7 +292,7 @@ static void test_every_beginning_is_answered_without_reading_on(void **state _un
         struct challenge challenge;
 
         assert_non_null(value);
-        (void)challenge_parse(values, 1, &challenge, NULL);
+        (void)challenge_parse(values, 1, CHALLENGE_AKAV1_MD5, &challenge, NULL);
     }
 }
 

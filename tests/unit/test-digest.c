@@ -44,7 +44,7 @@ static int nothing_left(void **state) {
 
 static void test_response_of_the_worked_example(void **state _unused_) {
     _cleanup_secret_ struct secret *res = secret_of(VECTOR_RES);
-    char response[33];
+    char response[DIGEST_HEX_MAX + 1];
 
     assert_int_equal(digest_response(&usual, res, response), 0);
     assert_string_equal(response, VECTOR_RESPONSE);
@@ -57,7 +57,7 @@ static void test_responses_of_other_inputs(void **state _unused_) {
     _cleanup_secret_ struct secret *odd = secret_of("003a0022");
     _cleanup_secret_ struct secret *res = secret_of(VECTOR_RES);
     struct digest_input input = usual;
-    char response[33];
+    char response[DIGEST_HEX_MAX + 1];
 
     assert_int_equal(digest_response(&input, odd, response), 0);
     assert_string_equal(response, "da61dbfcda1b960611799bd91d66c1dd");
@@ -114,7 +114,7 @@ static void test_quotes_are_escaped_and_hashed_as_they_are(void **state _unused_
     _cleanup_secret_ struct secret *res = secret_of(VECTOR_RES);
     _cleanup_free_ char *value = NULL, *initial = NULL;
     struct digest_input input = usual;
-    char response[33];
+    char response[DIGEST_HEX_MAX + 1];
 
     input.realm = "a\"b\\c";
     assert_int_equal(digest_response(&input, res, response), 0);
@@ -234,7 +234,7 @@ static void test_proof_with_qop_auth(void **state _unused_) {
 static void test_a_full_arena_is_reported(void **state _unused_) {
     static const struct challenge challenge;
     struct arena_filler filler = {0};
-    char response[33], *value = NULL;
+    char response[DIGEST_HEX_MAX + 1], *value = NULL;
 
     arena_fill(&filler);
     assert_int_equal(digest_response(&usual, NULL, response), -ENOMEM);
