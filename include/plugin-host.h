@@ -29,6 +29,8 @@ struct plugin_options {
     const char *name;           /* "pcsc": the program is DIRECTORY/uicc-pcsc */
     const char *reader_pattern; /* shell pattern, NULL for any */
     const char *device;         /* device path, NULL for none */
+    unsigned slot;              /* of the modem, 1 to 255; 0 for the active one */
+    uint32_t flags;             /* of enum keystrap_plugin_flag */
     uint64_t apdu_timeout_usec; /* from a request to its answer */
     plugin_started_fn started;  /* NULL for nobody */
     void *userdata;             /* for @started */
@@ -46,6 +48,8 @@ struct plugin_state {
 
 /**
  * plugin_new() - an object that has not started its program yet; the strings are copied
+ *
+ * Return: 0; -EINVAL for a name that is none, a text that is too long, a slot over 255; -ENOMEM.
  */
 int plugin_new(const struct plugin_options *options, struct plugin **ret);
 
@@ -88,6 +92,10 @@ const struct plugin_state *plugin_state(const struct plugin *plugin);
 
 /**
  * plugin_transport() - the card behind it, borrowed. A request that is not answered in apdu_timeout_usec
- * kills the program and returns UICC_E_SILENT; the next plugin_start() starts another.
+ * kills the program and returns UICC_E_SILENT; the next plugin_start() starts another. Channels that a killed
+ * program had open are closed by its successor at the first begin(), see CLOSE_CHANNEL in keystrap/plugin.h.
+ *
+ * What the program can is in the flags once plugin_start() has returned 0. One that passes commands is asked for
+ * those, also where it can run AKA itself.
  */
 struct transport *plugin_transport(struct plugin *plugin);

@@ -14,33 +14,8 @@
 #include <poll.h>
 #include <string.h>
 
-#include "packet.h"
-#include "plugin-host.h"
-#include "subprocess.h"
+#include "plugin-internal.h"
 #include "util.h"
-
-struct plugin {
-    struct transport transport; /* first: the operations get this and mean the whole */
-    char *path;
-    char *program; /* the last component of path */
-    char *reader_pattern;
-    char *device;
-    uint64_t timeout_usec;
-    plugin_started_fn started;
-    void *userdata;
-    struct subprocess process;
-    struct packet packet;
-    struct plugin_state state;
-    uint32_t serial;
-    uint32_t capabilities;
-    bool in_transaction;
-};
-
-static const struct transport_ops plugin_ops;
-
-static struct plugin *plugin_of(struct transport *transport) {
-    return (struct plugin *)transport;
-}
 
 static const char *or_empty(const char *text) {
     return text ? text : "";
@@ -57,7 +32,7 @@ static bool name_is_valid(const char *name) {
 int plugin_new(const struct plugin_options *options, struct plugin **ret) {
     struct plugin *plugin;
 
-    if (!name_is_valid(options->name) ||
+    if (!name_is_valid(options->name) || options->slot > UINT8_MAX ||
         strlen(or_empty(options->reader_pattern)) >= PLUGIN_TEXT_MAX ||
         strlen(or_empty(options->device)) >= PLUGIN_TEXT_MAX)
         return -EINVAL;
@@ -66,6 +41,8 @@ int plugin_new(const struct plugin_options *options, struct plugin **ret) {
         return -ENOMEM;
     plugin->transport.ops = &plugin_ops;
     plugin->timeout_usec = options->apdu_timeout_usec;
+    plugin->slot = options->slot;
+    plugin->flags = options->flags;
     plugin->started = options->started;
     plugin->userdata = options->userdata;
     plugin->process = SUBPROCESS_NONE;
@@ -85,12 +62,13 @@ int plugin_new(const struct plugin_options *options, struct plugin **ret) {
 }
 
 /* What was known of the card ends with the program that said it. */
-static int stop(struct plugin *plugin, uint64_t grace_usec) {
+int plugin_stop(struct plugin *plugin, uint64_t grace_usec) {
     if (plugin->process.pid == 0)
         return 0;
     plugin->state = (struct plugin_state){.card = KEYSTRAP_CARD_SERVICE_ABSENT,
                                           .generation = plugin->state.generation + 1};
     plugin->in_transaction = false;
+    plugin_channels_left(plugin);
     return subprocess_stop(&plugin->process, grace_usec);
 }
 
@@ -100,7 +78,7 @@ struct plugin *plugin_free(struct plugin *plugin) {
     if (plugin->process.pid > 0) {
         packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_BYE, ++plugin->serial);
         (void)packet_send(plugin->process.fd, &plugin->packet, now_usec());
-        (void)stop(plugin, PLUGIN_BYE_USEC);
+        (void)plugin_stop(plugin, PLUGIN_BYE_USEC);
     }
     packet_done(&plugin->packet);
     free(plugin->reader_pattern);
@@ -112,7 +90,7 @@ struct plugin *plugin_free(struct plugin *plugin) {
 
 /* The program is gone; how it ended is what an operator wants to know. */
 static int fail_ended(struct plugin *plugin, struct failure *failure) {
-    int status = stop(plugin, PLUGIN_BYE_USEC);
+    int status = plugin_stop(plugin, PLUGIN_BYE_USEC);
 
     if (status >= 256)
         return failure_set(failure, UICC_E_TRANSPORT, "transport program %s was ended by signal %d",
@@ -122,35 +100,35 @@ static int fail_ended(struct plugin *plugin, struct failure *failure) {
 }
 
 /* The program broke the protocol. */
-static int fail_nonsense(struct plugin *plugin, const char *what, struct failure *failure) {
-    (void)stop(plugin, 0);
+int plugin_nonsense(struct plugin *plugin, const char *what, struct failure *failure) {
+    (void)plugin_stop(plugin, 0);
     return failure_set(failure, UICC_E_TRANSPORT, "transport program %s sent %s and was ended",
                        plugin->program, what);
 }
 
 /* Sending or receiving failed with @error; the packet may still hold what was received. */
-static int fail_io(struct plugin *plugin, int error, struct failure *failure) {
+int plugin_io_failed(struct plugin *plugin, int error, struct failure *failure) {
     if (error == -EPIPE || error == -ECONNRESET)
         return fail_ended(plugin, failure);
     if (error == -EBADMSG && plugin->packet.length > 0 &&
         plugin->packet.data[0] != KEYSTRAP_PLUGIN_VERSION) {
         unsigned version = plugin->packet.data[0];
 
-        (void)stop(plugin, 0);
+        (void)plugin_stop(plugin, 0);
         return failure_set(failure, UICC_E_TRANSPORT,
                            "transport program %s speaks version %u of the transport protocol, "
                            "keystrapd version %d",
                            plugin->program, version, KEYSTRAP_PLUGIN_VERSION);
     }
     if (error == -EBADMSG)
-        return fail_nonsense(plugin, "a malformed message", failure);
-    (void)stop(plugin, 0);
+        return plugin_nonsense(plugin, "a malformed message", failure);
+    (void)plugin_stop(plugin, 0);
     return failure_set(failure, UICC_E_TRANSPORT, "transport program %s: %s", plugin->program,
                        strerrordesc_np(-error));
 }
 
 /* Optional text: absent is "", but what is there must be text that fits. */
-static bool take_text(const struct packet *packet, uint8_t tag, char *ret, size_t size) {
+bool plugin_take_text(const struct packet *packet, uint8_t tag, char *ret, size_t size) {
     const uint8_t *value;
     size_t length;
 
@@ -161,7 +139,7 @@ static bool take_text(const struct packet *packet, uint8_t tag, char *ret, size_
     return packet_get_text(packet, tag, ret, size);
 }
 
-static int take_state(struct plugin *plugin, struct failure *failure) {
+int plugin_take_state(struct plugin *plugin, struct failure *failure) {
     const struct packet *packet = &plugin->packet;
     struct plugin_state state = {.generation = plugin->state.generation + 1};
     const uint8_t *atr;
@@ -169,16 +147,59 @@ static int take_state(struct plugin *plugin, struct failure *failure) {
 
     if (!packet_get_u8(packet, KEYSTRAP_FIELD_CARD_STATE, &card) ||
         card < KEYSTRAP_CARD_SERVICE_ABSENT || card > KEYSTRAP_CARD_PRESENT ||
-        !take_text(packet, KEYSTRAP_FIELD_READER, state.reader, sizeof(state.reader)) ||
-        !take_text(packet, KEYSTRAP_FIELD_TEXT, state.text, sizeof(state.text)))
-        return fail_nonsense(plugin, "a STATE that the protocol does not allow", failure);
+        !plugin_take_text(packet, KEYSTRAP_FIELD_READER, state.reader, sizeof(state.reader)) ||
+        !plugin_take_text(packet, KEYSTRAP_FIELD_TEXT, state.text, sizeof(state.text)))
+        return plugin_nonsense(plugin, "a STATE that the protocol does not allow", failure);
     state.card = (enum keystrap_card_state)card;
     if (packet_get(packet, KEYSTRAP_FIELD_ATR, &atr, &state.atr_length)) {
         if (state.atr_length > sizeof(state.atr))
-            return fail_nonsense(plugin, "an ATR that is too long", failure);
+            return plugin_nonsense(plugin, "an ATR that is too long", failure);
         memcpy(state.atr, atr, state.atr_length);
     }
     plugin->state = state;
+    return 0;
+}
+
+/* The options; those that are absent say that the program may choose. */
+static int append_options(struct plugin *plugin) {
+    struct packet *packet = &plugin->packet;
+    uint64_t msec = plugin->timeout_usec / USEC_PER_MSEC;
+    int r = 0;
+
+    if (plugin->reader_pattern[0])
+        r = packet_append_text(packet, KEYSTRAP_FIELD_READER_PATTERN, plugin->reader_pattern);
+    if (r == 0 && plugin->device[0])
+        r = packet_append_text(packet, KEYSTRAP_FIELD_DEVICE, plugin->device);
+    if (r == 0 && plugin->slot > 0)
+        r = packet_append_u8(packet, KEYSTRAP_FIELD_SLOT, (uint8_t)plugin->slot);
+    if (r == 0 && plugin->flags)
+        r = packet_append_u32(packet, KEYSTRAP_FIELD_FLAGS, plugin->flags);
+    if (r == 0)
+        r = packet_append_u32(packet, KEYSTRAP_FIELD_TIMEOUT,
+                              msec < UINT32_MAX ? (uint32_t)msec : UINT32_MAX);
+    return r;
+}
+
+/* What the program can, as what uicc/ may ask of it. */
+static int take_capabilities(struct plugin *plugin, uint32_t capabilities,
+                             struct failure *failure) {
+    uint32_t flags = 0;
+
+    if (!(capabilities & (KEYSTRAP_CAPABILITY_APDU | KEYSTRAP_CAPABILITY_AKA))) {
+        (void)plugin_stop(plugin, 0);
+        return failure_set(failure, UICC_E_TRANSPORT,
+                           "transport program %s can neither pass commands to the card nor "
+                           "authenticate with it",
+                           plugin->program);
+    }
+    if (capabilities & KEYSTRAP_CAPABILITY_CHANNELS)
+        flags |= TRANSPORT_CHANNELS;
+    if (!(capabilities & KEYSTRAP_CAPABILITY_APDU))
+        flags = TRANSPORT_AKA;
+    if (capabilities & KEYSTRAP_CAPABILITY_SEVERAL)
+        flags |= TRANSPORT_SEVERAL;
+    plugin->capabilities = capabilities;
+    plugin->transport.flags = flags;
     return 0;
 }
 
@@ -188,39 +209,28 @@ static int exchange_hello(struct plugin *plugin, struct failure *failure) {
     struct packet *packet = &plugin->packet;
     char name[PLUGIN_NAME_MAX + 1];
     uint32_t capabilities;
-    int r = 0;
+    int r;
 
     packet_begin(packet, KEYSTRAP_PLUGIN_HELLO, ++plugin->serial);
-    if (plugin->reader_pattern[0])
-        r = packet_append_text(packet, KEYSTRAP_FIELD_READER_PATTERN, plugin->reader_pattern);
-    if (r == 0 && plugin->device[0])
-        r = packet_append_text(packet, KEYSTRAP_FIELD_DEVICE, plugin->device);
+    r = append_options(plugin);
     if (r == 0)
         r = packet_send(plugin->process.fd, packet, deadline);
     if (r == 0)
         r = packet_receive(plugin->process.fd, packet, -1, deadline);
     if (r == -ETIMEDOUT) {
-        (void)stop(plugin, 0);
+        (void)plugin_stop(plugin, 0);
         return failure_set(failure, UICC_E_TRANSPORT,
                            "transport program %s did not say HELLO within %u ms and was ended",
                            plugin->program, (unsigned)(PLUGIN_HELLO_USEC / USEC_PER_MSEC));
     }
     if (r < 0)
-        return fail_io(plugin, r, failure);
+        return plugin_io_failed(plugin, r, failure);
 
     if (packet_type(packet) != KEYSTRAP_PLUGIN_HELLO ||
         !packet_get_text(packet, KEYSTRAP_FIELD_NAME, name, sizeof(name)) ||
         !packet_get_u32(packet, KEYSTRAP_FIELD_CAPABILITIES, &capabilities))
-        return fail_nonsense(plugin, "no HELLO with name and capabilities", failure);
-    if (!(capabilities & KEYSTRAP_CAPABILITY_APDU)) {
-        (void)stop(plugin, 0);
-        return failure_set(failure, UICC_E_TRANSPORT,
-                           "transport program %s passes no APDUs; keystrapd cannot do without yet",
-                           plugin->program);
-    }
-    plugin->capabilities = capabilities;
-    plugin->transport.flags = capabilities & KEYSTRAP_CAPABILITY_CHANNELS ? TRANSPORT_CHANNELS : 0;
-    return 0;
+        return plugin_nonsense(plugin, "no HELLO with name and capabilities", failure);
+    return take_capabilities(plugin, capabilities, failure);
 }
 
 /* The first STATE follows HELLO at once; until it is there nothing is known, not even that there is no card. */
@@ -229,17 +239,17 @@ static int await_first_state(struct plugin *plugin, struct failure *failure) {
 
     r = packet_receive(plugin->process.fd, &plugin->packet, -1, deadline_after(PLUGIN_HELLO_USEC));
     if (r == -ETIMEDOUT) {
-        (void)stop(plugin, 0);
+        (void)plugin_stop(plugin, 0);
         return failure_set(failure, UICC_E_TRANSPORT,
                            "transport program %s did not tell of the card within %u ms and was "
                            "ended",
                            plugin->program, (unsigned)(PLUGIN_HELLO_USEC / USEC_PER_MSEC));
     }
     if (r < 0)
-        return fail_io(plugin, r, failure);
+        return plugin_io_failed(plugin, r, failure);
     if (packet_type(&plugin->packet) != KEYSTRAP_PLUGIN_STATE)
-        return fail_nonsense(plugin, "something else than its first STATE", failure);
-    return take_state(plugin, failure);
+        return plugin_nonsense(plugin, "something else than its first STATE", failure);
+    return plugin_take_state(plugin, failure);
 }
 
 int plugin_start(struct plugin *plugin, struct failure *failure) {
@@ -254,6 +264,7 @@ int plugin_start(struct plugin *plugin, struct failure *failure) {
                            plugin->path, strerrordesc_np(-r));
     if (plugin->started)
         plugin->started(plugin->process.pidfd, plugin->userdata);
+    plugin->transport.flags = 0;
     r = exchange_hello(plugin, failure);
     return r == 0 ? await_first_state(plugin, failure) : r;
 }
@@ -295,265 +306,12 @@ int plugin_dispatch(struct plugin *plugin, struct failure *failure) {
         if (r == -ETIMEDOUT)
             return has_ended(plugin) ? fail_ended(plugin, failure) : 0;
         if (r < 0)
-            return fail_io(plugin, r, failure);
+            return plugin_io_failed(plugin, r, failure);
         if (packet_type(&plugin->packet) != KEYSTRAP_PLUGIN_STATE)
-            return fail_nonsense(plugin, "an answer that nobody waits for", failure);
-        r = take_state(plugin, failure);
+            return plugin_nonsense(plugin, "an answer that nobody waits for", failure);
+        r = plugin_take_state(plugin, failure);
         if (r != 0)
             return r;
     }
-    return fail_nonsense(plugin, "more STATEs than anybody can follow", failure);
+    return plugin_nonsense(plugin, "more STATEs than anybody can follow", failure);
 }
-
-/* Receive until the ANSWER to the request under way; STATEs may come before it. */
-static int await_answer(struct plugin *plugin, uint64_t deadline, struct failure *failure) {
-    struct packet *packet = &plugin->packet;
-    int r;
-
-    for (unsigned i = 0; i <= PLUGIN_STATES_MAX; i++) {
-        r = packet_receive(plugin->process.fd, packet, -1, deadline);
-        if (r < 0)
-            return r;
-        if (packet_type(packet) == KEYSTRAP_PLUGIN_STATE) {
-            r = take_state(plugin, failure);
-            if (r != 0)
-                return r;
-            continue;
-        }
-        if (packet_type(packet) != KEYSTRAP_PLUGIN_ANSWER ||
-            packet_serial(packet) != plugin->serial)
-            return fail_nonsense(plugin, "an answer to another request", failure);
-        return 0;
-    }
-    return fail_nonsense(plugin, "more STATEs than anybody can follow", failure);
-}
-
-static int result_outcome(enum keystrap_plugin_result result) {
-    switch (result) {
-    case KEYSTRAP_RESULT_OK:
-        return 0;
-    case KEYSTRAP_RESULT_CARD_ABSENT:
-        return UICC_E_CARD_ABSENT;
-    case KEYSTRAP_RESULT_CARD_RESET:
-        return UICC_E_RESET;
-    case KEYSTRAP_RESULT_BUSY:
-        return UICC_E_BUSY;
-    case KEYSTRAP_RESULT_DENIED:
-        return UICC_E_DENIED;
-    case KEYSTRAP_RESULT_COMMUNICATION:
-        return UICC_E_SILENT;
-    case KEYSTRAP_RESULT_SERVICE_ABSENT:
-        return UICC_E_SERVICE_ABSENT;
-    case KEYSTRAP_RESULT_NO_CHANNEL:
-        return UICC_E_NO_CHANNEL;
-    case KEYSTRAP_RESULT_UNSUPPORTED:
-    case KEYSTRAP_RESULT_INVALID:
-    case KEYSTRAP_RESULT_FAILED:
-        return UICC_E_TRANSPORT;
-    }
-    return -EBADMSG;
-}
-
-static const char *result_words(enum keystrap_plugin_result result) {
-    switch (result) {
-    case KEYSTRAP_RESULT_OK:
-        return "done";
-    case KEYSTRAP_RESULT_CARD_ABSENT:
-        return "there is no card";
-    case KEYSTRAP_RESULT_CARD_RESET:
-        return "another program reset the card";
-    case KEYSTRAP_RESULT_BUSY:
-        return "another program holds the card";
-    case KEYSTRAP_RESULT_DENIED:
-        return "access to the card was denied";
-    case KEYSTRAP_RESULT_COMMUNICATION:
-        return "the card's answer was lost";
-    case KEYSTRAP_RESULT_SERVICE_ABSENT:
-        return "the service that owns the card does not answer";
-    case KEYSTRAP_RESULT_NO_CHANNEL:
-        return "no logical channel is free";
-    case KEYSTRAP_RESULT_UNSUPPORTED:
-        return "the request is not supported";
-    case KEYSTRAP_RESULT_INVALID:
-        return "the request was not understood";
-    case KEYSTRAP_RESULT_FAILED:
-        return "the request failed";
-    }
-    return "";
-}
-
-/* The RESULT of an ANSWER as an outcome, with the program's own reason where it gives one. */
-static int take_result(struct plugin *plugin, uint8_t *ret_result, struct failure *failure) {
-    char text[PLUGIN_TEXT_MAX];
-    uint8_t result;
-    int r;
-
-    if (!packet_get_u8(&plugin->packet, KEYSTRAP_FIELD_RESULT, &result) ||
-        !take_text(&plugin->packet, KEYSTRAP_FIELD_TEXT, text, sizeof(text)))
-        return fail_nonsense(plugin, "an ANSWER without a result", failure);
-    r = result_outcome((enum keystrap_plugin_result)result);
-    if (r < 0)
-        return fail_nonsense(plugin, "an ANSWER with an unknown result", failure);
-    *ret_result = result;
-    if (r == 0)
-        return 0;
-    return failure_set(failure, r, "transport %s: %s%s%s", plugin->program,
-                       result_words((enum keystrap_plugin_result)result), text[0] ? ": " : "",
-                       text);
-}
-
-/*
- * Send the request that is in the packet and wait for its answer, which is in the packet then.
- * *ret_result is set when there was one, whatever it says.
- */
-static int request(struct plugin *plugin, uint8_t *ret_result, struct failure *failure) {
-    uint64_t deadline = deadline_after(plugin->timeout_usec);
-    int r;
-
-    r = packet_send(plugin->process.fd, &plugin->packet, deadline);
-    if (r == 0)
-        r = await_answer(plugin, deadline, failure);
-    if (r == -ETIMEDOUT) {
-        (void)stop(plugin, 0);
-        return failure_set(failure, UICC_E_SILENT,
-                           "the card gave no answer within %llu ms; transport program %s was ended",
-                           (unsigned long long)(plugin->timeout_usec / USEC_PER_MSEC),
-                           plugin->program);
-    }
-    if (r < 0)
-        return fail_io(plugin, r, failure);
-    return r > 0 ? r : take_result(plugin, ret_result, failure);
-}
-
-/* Start a request of @type in the packet. */
-static int prepare(struct plugin *plugin, enum keystrap_plugin_type type, struct failure *failure) {
-    if (plugin->process.pid == 0)
-        return failure_set(failure, UICC_E_TRANSPORT, "transport program %s does not run",
-                           plugin->program);
-
-    /* Serial 0 belongs to STATE. */
-    if (++plugin->serial == 0)
-        plugin->serial = 1;
-    packet_begin(&plugin->packet, (uint8_t)type, plugin->serial);
-    return 0;
-}
-
-static void forget_packet(struct plugin *plugin) {
-    secret_erase(plugin->packet.data, plugin->packet.length);
-    plugin->packet.length = 0;
-}
-
-static int plugin_begin(struct transport *transport, struct failure *failure) {
-    struct plugin *plugin = plugin_of(transport);
-    uint8_t result = KEYSTRAP_RESULT_FAILED;
-    int r;
-
-    r = prepare(plugin, KEYSTRAP_PLUGIN_BEGIN, failure);
-    if (r != 0)
-        return r;
-    r = request(plugin, &result, failure);
-    plugin->in_transaction =
-        plugin->process.pid > 0 && (r == 0 || result == KEYSTRAP_RESULT_CARD_RESET);
-    return r;
-}
-
-static void plugin_end(struct transport *transport) {
-    struct plugin *plugin = plugin_of(transport);
-    uint8_t result;
-
-    if (!plugin->in_transaction)
-        return;
-    plugin->in_transaction = false;
-    if (prepare(plugin, KEYSTRAP_PLUGIN_END, NULL) == 0)
-        (void)request(plugin, &result, NULL);
-}
-
-/* Copy the RESPONSE of an ANSWER: at least a status word, at most what a short answer may have. */
-static int take_response(struct plugin *plugin, uint8_t *ret, size_t size, size_t *ret_length,
-                         struct failure *failure) {
-    const uint8_t *response;
-    size_t length;
-
-    if (!packet_get(&plugin->packet, KEYSTRAP_FIELD_RESPONSE, &response, &length) || length < 2)
-        return fail_nonsense(plugin, "an ANSWER without a response", failure);
-    if (length > APDU_RESPONSE_MAX || length > size)
-        return fail_nonsense(plugin, "a response that is too long", failure);
-    memcpy(ret, response, length);
-    *ret_length = length;
-    return 0;
-}
-
-/* The logical channel that a class octet names (TS 102 221 10.1.1). */
-static uint8_t class_channel(uint8_t cla) {
-    return cla & 0x40 ? (uint8_t)(4 + (cla & 0x0f)) : cla & 0x03;
-}
-
-static int plugin_transmit(struct transport *transport, const uint8_t *command,
-                           size_t command_length, uint8_t *ret, size_t size, size_t *ret_length,
-                           struct failure *failure) {
-    struct plugin *plugin = plugin_of(transport);
-    uint8_t result;
-    int r;
-
-    if (command_length < 4 || command_length > APDU_COMMAND_MAX)
-        return -EINVAL;
-    r = prepare(plugin, KEYSTRAP_PLUGIN_APDU, failure);
-    if (r != 0)
-        return r;
-    r = packet_append(&plugin->packet, KEYSTRAP_FIELD_COMMAND, command, command_length);
-    if (r == 0 && plugin->capabilities & KEYSTRAP_CAPABILITY_CHANNELS)
-        r = packet_append_u8(&plugin->packet, KEYSTRAP_FIELD_CHANNEL, class_channel(command[0]));
-    if (r == 0)
-        r = request(plugin, &result, failure);
-    if (r == 0)
-        r = take_response(plugin, ret, size, ret_length, failure);
-    forget_packet(plugin);
-    return r;
-}
-
-static int plugin_open_channel(struct transport *transport, const uint8_t *aid, size_t aid_length,
-                               uint8_t *ret_channel, uint8_t *ret, size_t size, size_t *ret_length,
-                               struct failure *failure) {
-    struct plugin *plugin = plugin_of(transport);
-    uint8_t result = KEYSTRAP_RESULT_OK, channel;
-    struct failure why = {0};
-    int r;
-
-    if (aid_length > AID_MAX)
-        return -EINVAL;
-    r = prepare(plugin, KEYSTRAP_PLUGIN_OPEN_CHANNEL, failure);
-    if (r != 0)
-        return r;
-    r = packet_append(&plugin->packet, KEYSTRAP_FIELD_AID, aid, aid_length);
-    if (r == 0)
-        r = request(plugin, &result, &why);
-    if (result == KEYSTRAP_RESULT_UNSUPPORTED)
-        r = UICC_E_NO_CHANNEL;
-    if (r == 0 && (!packet_get_u8(&plugin->packet, KEYSTRAP_FIELD_CHANNEL, &channel) ||
-                   channel == 0 || channel > UICC_CHANNEL_MAX))
-        r = fail_nonsense(plugin, "a channel that no card has", &why);
-    if (r == 0)
-        r = take_response(plugin, ret, size, ret_length, &why);
-    if (r == 0)
-        *ret_channel = channel;
-    forget_packet(plugin);
-    return r > 0 ? failure_set(failure, r, "%s", why.text) : r;
-}
-
-static void plugin_close_channel(struct transport *transport, uint8_t channel) {
-    struct plugin *plugin = plugin_of(transport);
-    uint8_t result;
-
-    if (prepare(plugin, KEYSTRAP_PLUGIN_CLOSE_CHANNEL, NULL) != 0)
-        return;
-    if (packet_append_u8(&plugin->packet, KEYSTRAP_FIELD_CHANNEL, channel) == 0)
-        (void)request(plugin, &result, NULL);
-}
-
-static const struct transport_ops plugin_ops = {
-    .begin = plugin_begin,
-    .end = plugin_end,
-    .transmit = plugin_transmit,
-    .open_channel = plugin_open_channel,
-    .close_channel = plugin_close_channel,
-};

@@ -32,7 +32,8 @@
  *                                         <-    ANSWER {RESULT}
  *   OPEN_CHANNEL {AID}                    ->    only with CAPABILITY_CHANNELS
  *                                         <-    ANSWER {RESULT, CHANNEL, RESPONSE (answer to SELECT, SW)}
- *   CLOSE_CHANNEL {CHANNEL}               ->
+ *   CLOSE_CHANNEL {CHANNEL, AID?}         ->    with AID: a program that was killed left it open; close it only where
+ *                                               this application, or one that begins so, is selected on it
  *                                         <-    ANSWER {RESULT}
  *   IDENTITY {}                           ->    only with CAPABILITY_AKA: modems that give no APDUs
  *                                         <-    ANSWER {RESULT, ICCID?, IMSI?, EF_AD?, SERVICES?, AID?, IMPI?}
@@ -93,6 +94,7 @@ enum keystrap_plugin_field {
     KEYSTRAP_FIELD_SERVICES = 19,    /* octets of EF_UST or EF_IST */
     KEYSTRAP_FIELD_IMPI = 20,        /* text, from EF_IMPI of an ISIM */
     KEYSTRAP_FIELD_CONTEXT = 21,     /* u8, P2 of AUTHENTICATE: 80, 81 or 84 */
+    KEYSTRAP_FIELD_TIMEOUT = 22,     /* u32, option, ms: a program that leaves a request unanswered for longer is killed */
 };
 
 enum keystrap_plugin_capability {

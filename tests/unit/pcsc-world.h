@@ -210,7 +210,7 @@ static inline void world_plugin_start(struct world_plugin *plugin, const char *p
     assert_true(packet_get_text(&plugin->packet, KEYSTRAP_FIELD_NAME, text, sizeof(text)));
     assert_string_equal(text, "pcsc");
     assert_true(packet_get_u32(&plugin->packet, KEYSTRAP_FIELD_CAPABILITIES, &capabilities));
-    assert_int_equal(capabilities, KEYSTRAP_CAPABILITY_APDU);
+    assert_int_equal(capabilities, KEYSTRAP_CAPABILITY_APDU | KEYSTRAP_CAPABILITY_SEVERAL);
 }
 
 /* How it ended, by itself: the caller said or did something that should end it. */

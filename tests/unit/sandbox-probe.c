@@ -137,7 +137,7 @@ static const struct {
 int main(int argc, char **argv) {
     if (argc != 3)
         return 251;
-    if (strcmp(argv[1], "in") == 0 && sandbox_enter() < 0)
+    if (strcmp(argv[1], "in") == 0 && sandbox_enter(0) < 0)
         return 252;
     for (size_t i = 0; i < ELEMENTS(actions); i++)
         if (strcmp(actions[i].name, argv[2]) == 0)

@@ -302,6 +302,44 @@ static void test_reader_is_chosen_by_pattern_and_card(void **state) {
     world_pcscd_stop(pcscd, SIGTERM);
 }
 
+/* Two readers with a card each: NEXT goes from one to the other and back, and never to where no card is. */
+static void test_next_goes_round_the_readers_that_have_a_card(void **state) {
+    struct world_plugin plugin;
+    struct vpcd_card first, second;
+    pid_t pcscd;
+
+    (void)state;
+    skip_unless_root();
+    world_reader(true);
+    pcscd = world_pcscd_start();
+    vpcd_card_insert(&first, VPCD_PORT, atr_t0, sizeof(atr_t0), 0);
+    world_plugin_start(&plugin, NULL, true);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    ask_card(&plugin, KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_NEXT), KEYSTRAP_RESULT_CARD_ABSENT);
+    assert_string_equal(plugin.reader, "Virtual PCD 00 00");
+
+    /* How soon pcscd sees the other card nobody tells us: we are with the first one. */
+    vpcd_card_insert(&second, VPCD_PORT + 1, atr_t1, sizeof(atr_t1), 0);
+    while (world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_NEXT) == KEYSTRAP_RESULT_CARD_ABSENT)
+        (void)poll(NULL, 0, 20);
+    assert_int_equal(plugin.card, KEYSTRAP_CARD_PRESENT);
+    assert_string_equal(plugin.reader, "Virtual PCD 00 01");
+    assert_memory_equal(plugin.atr, atr_t1, sizeof(atr_t1));
+    ask_card(&plugin, KEYSTRAP_RESULT_CARD_RESET);
+
+    assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_NEXT), KEYSTRAP_RESULT_INVALID);
+    assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_END), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_NEXT), KEYSTRAP_RESULT_OK);
+    assert_string_equal(plugin.reader, "Virtual PCD 00 00");
+    ask_card(&plugin, KEYSTRAP_RESULT_CARD_RESET);
+    world_plugin_bye(&plugin);
+    vpcd_card_pull(&first);
+    vpcd_card_pull(&second);
+    world_pcscd_stop(pcscd, SIGTERM);
+}
+
 /* STATE goes out when something changed: what others do with the card is no change. */
 static void test_no_state_without_a_change(void **state) {
     struct world_plugin plugin, other;
@@ -462,6 +500,7 @@ int main(void) {
         TEST(test_reset_by_another_program_is_told_once),
         TEST(test_transactions_keep_others_out),
         TEST(test_reader_is_chosen_by_pattern_and_card),
+        TEST(test_next_goes_round_the_readers_that_have_a_card),
         TEST(test_no_state_without_a_change),
         TEST(test_ends_when_the_socket_is_closed),
         TEST(test_malformed_messages_end_it),

@@ -47,8 +47,14 @@ static void send_out(struct program *program) {
 static void send_hello(struct program *program) {
     uint32_t capabilities = KEYSTRAP_CAPABILITY_APDU;
 
-    if (is(program, "channels") || is(program, "no-channels"))
+    if (is(program, "channels") || is(program, "no-channels") || is(program, "leaves"))
         capabilities |= KEYSTRAP_CAPABILITY_CHANNELS;
+    if (strncmp(program->name, "aka", 3) == 0)
+        capabilities = KEYSTRAP_CAPABILITY_AKA;
+    if (is(program, "several"))
+        capabilities |= KEYSTRAP_CAPABILITY_SEVERAL;
+    if (is(program, "useless"))
+        capabilities = KEYSTRAP_CAPABILITY_SEVERAL;
     packet_begin(&program->out, KEYSTRAP_PLUGIN_HELLO, packet_serial(&program->in));
     packet_append_text(&program->out, KEYSTRAP_FIELD_NAME, program->name);
     if (!is(program, "incapable"))
@@ -117,6 +123,65 @@ static void answer_open_channel(struct program *program) {
     send_out(program);
 }
 
+/* What was closed is told by a STATE: channel and, where given, the length of the AID. */
+static void answer_close_channel(struct program *program) {
+    char text[32];
+    const uint8_t *aid;
+    uint8_t channel = 0;
+    size_t length = 0;
+
+    (void)packet_get_u8(&program->in, KEYSTRAP_FIELD_CHANNEL, &channel);
+    (void)packet_get(&program->in, KEYSTRAP_FIELD_AID, &aid, &length);
+    (void)snprintf(text, sizeof(text), "closed %u, AID of %zu", channel, length);
+    send_state(program, KEYSTRAP_CARD_PRESENT, text);
+    begin_answer(program, KEYSTRAP_RESULT_OK);
+    send_out(program);
+}
+
+static void answer_identity(struct program *program) {
+    static const uint8_t octets[SERVICE_TABLE_MAX + 1] = {0xa0, 0x00, 0x00, 0x00, 0x87};
+
+    begin_answer(program, KEYSTRAP_RESULT_OK);
+    if (is(program, "aka-empty")) {
+        send_out(program);
+        return;
+    }
+    packet_append_text(&program->out, KEYSTRAP_FIELD_ICCID, "89440000000000000014");
+    packet_append_text(&program->out, KEYSTRAP_FIELD_IMSI,
+                       is(program, "aka-letters") ? "00101a" : "001010000000001");
+    packet_append_text(&program->out, KEYSTRAP_FIELD_IMPI, "user@example.net");
+    packet_append(&program->out, KEYSTRAP_FIELD_EF_AD, octets, is(program, "aka-long") ? 5 : 4);
+    packet_append(&program->out, KEYSTRAP_FIELD_SERVICES, octets,
+                  is(program, "aka-table") ? SERVICE_TABLE_MAX + 1 : SERVICE_TABLE_MAX);
+    packet_append(&program->out, KEYSTRAP_FIELD_AID, octets, is(program, "aka-aid") ? 17 : 16);
+    send_out(program);
+}
+
+/* AID, context and data come back, so that a test sees what arrived. */
+static void answer_authenticate(struct program *program) {
+    uint8_t response[APDU_RESPONSE_MAX];
+    const uint8_t *aid, *data;
+    size_t aid_length, length;
+
+    if (!packet_get(&program->in, KEYSTRAP_FIELD_AID, &aid, &aid_length) ||
+        !packet_get_u8(&program->in, KEYSTRAP_FIELD_CONTEXT, &response[0]) ||
+        !packet_get(&program->in, KEYSTRAP_FIELD_COMMAND, &data, &length) ||
+        aid_length + length > sizeof(response) - 3)
+        exit(2);
+    memcpy(response + 1, aid, aid_length);
+    memcpy(response + 1 + aid_length, data, length);
+    memcpy(response + 1 + aid_length + length, "\x90\x00", 2);
+    begin_answer(program, KEYSTRAP_RESULT_OK);
+    packet_append(&program->out, KEYSTRAP_FIELD_RESPONSE, response, 3 + aid_length + length);
+    send_out(program);
+}
+
+static void answer_next(struct program *program) {
+    send_state(program, KEYSTRAP_CARD_PRESENT, "the other reader");
+    begin_answer(program, KEYSTRAP_RESULT_OK);
+    send_out(program);
+}
+
 static void misbehave(struct program *program) {
     if (is(program, "silent"))
         for (;;)
@@ -157,6 +222,18 @@ static void answer(struct program *program) {
     case KEYSTRAP_PLUGIN_OPEN_CHANNEL:
         answer_open_channel(program);
         break;
+    case KEYSTRAP_PLUGIN_CLOSE_CHANNEL:
+        answer_close_channel(program);
+        break;
+    case KEYSTRAP_PLUGIN_IDENTITY:
+        answer_identity(program);
+        break;
+    case KEYSTRAP_PLUGIN_AUTHENTICATE:
+        answer_authenticate(program);
+        break;
+    case KEYSTRAP_PLUGIN_NEXT:
+        answer_next(program);
+        break;
     case KEYSTRAP_PLUGIN_BYE:
         exit(0);
     default:
@@ -175,6 +252,20 @@ static _Noreturn void leave_child(struct program *program) {
     _exit(0);
 }
 
+/* What keystrapd asks for, as the name of the reader. */
+static void describe_options(struct program *program, char ret[PLUGIN_TEXT_MAX]) {
+    char device[64] = "none";
+    uint32_t flags = 0, timeout = 0;
+    uint8_t slot = 0;
+
+    (void)packet_get_text(&program->in, KEYSTRAP_FIELD_DEVICE, device, sizeof(device));
+    (void)packet_get_u8(&program->in, KEYSTRAP_FIELD_SLOT, &slot);
+    (void)packet_get_u32(&program->in, KEYSTRAP_FIELD_FLAGS, &flags);
+    (void)packet_get_u32(&program->in, KEYSTRAP_FIELD_TIMEOUT, &timeout);
+    (void)snprintf(ret, PLUGIN_TEXT_MAX, "%s, slot %u, flags %u, %u ms", device, slot, flags,
+                   timeout);
+}
+
 static _Noreturn void be_program(const char *name) {
     struct program program = {.name = name};
     char reader[PLUGIN_TEXT_MAX] = "reader";
@@ -189,6 +280,8 @@ static _Noreturn void be_program(const char *name) {
     if (packet_receive(FD, &program.in, -1, USEC_INFINITY) < 0)
         exit(4);
     (void)packet_get_text(&program.in, KEYSTRAP_FIELD_READER_PATTERN, reader, sizeof(reader));
+    if (is(&program, "options"))
+        describe_options(&program, reader);
     send_hello(&program);
     send_state(&program, KEYSTRAP_CARD_PRESENT, reader);
     if (is(&program, "uncalled")) {
@@ -239,13 +332,19 @@ static int teardown(void **state) {
 
 /* A plugin for the program @name, not started. */
 static void make(struct world *world, const char *name, uint64_t timeout_usec) {
+    char self[PATH_MAX] = "";
     struct plugin_options options = {
         .directory = world->directory,
         .name = name,
         .reader_pattern = "*Virtual*",
         .apdu_timeout_usec = timeout_usec,
     };
-    char self[PATH_MAX] = "";
+
+    if (strcmp(name, "options") == 0) {
+        options.device = "/dev/cdc-wdm7";
+        options.slot = 2;
+        options.flags = KEYSTRAP_FLAG_DIRECT | KEYSTRAP_FLAG_AKA;
+    }
 
     assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     (void)snprintf(world->link, sizeof(world->link), "%s/uicc-%s", world->directory, name);
@@ -409,6 +508,122 @@ static void test_a_transport_that_has_no_channel_left_says_so(void **state) {
     assert_true(plugin_running(world->plugin));
 }
 
+/* A killed program cannot give its channel back: its successor is asked to, once, and told whose it was. */
+static void test_a_channel_that_a_killed_program_left_is_closed_by_the_next(void **state) {
+    static const uint8_t aid[] = {0xa0, 0x00, 0x00, 0x00, 0x87};
+    struct world *world = *state;
+    uint8_t response[APDU_RESPONSE_MAX], channel = 0;
+    uint64_t generation;
+    size_t length;
+
+    start(world, "leaves");
+    assert_int_equal(begin(world), 0);
+    assert_int_equal(world->transport->ops->open_channel(world->transport, aid, sizeof(aid),
+                                                         &channel, response, sizeof(response),
+                                                         &length, &world->failure),
+                     0);
+    assert_int_equal(pidfd_send_signal(plugin_pidfd(world->plugin), SIGKILL, NULL, 0), 0);
+    assert_int_equal(transmit(world, response, sizeof(response), &length), UICC_E_TRANSPORT);
+    failure_clear(&world->failure);
+
+    assert_int_equal(plugin_start(world->plugin, &world->failure), 0);
+    assert_int_equal(begin(world), 0);
+    assert_string_equal(plugin_state(world->plugin)->reader, "closed 2, AID of 5");
+    generation = plugin_state(world->plugin)->generation;
+    assert_int_equal(begin(world), 0);
+    assert_int_equal(plugin_state(world->plugin)->generation, generation);
+
+    /* One that was given back is nobody's business any more. */
+    assert_int_equal(world->transport->ops->open_channel(world->transport, aid, sizeof(aid),
+                                                         &channel, response, sizeof(response),
+                                                         &length, &world->failure),
+                     0);
+    world->transport->ops->close_channel(world->transport, channel);
+    assert_string_equal(plugin_state(world->plugin)->reader, "closed 2, AID of 0");
+    assert_int_equal(pidfd_send_signal(plugin_pidfd(world->plugin), SIGKILL, NULL, 0), 0);
+    assert_int_equal(transmit(world, response, sizeof(response), &length), UICC_E_TRANSPORT);
+    failure_clear(&world->failure);
+    assert_int_equal(plugin_start(world->plugin, &world->failure), 0);
+    assert_int_equal(begin(world), 0);
+    assert_string_equal(plugin_state(world->plugin)->reader, "*Virtual*");
+}
+
+static void test_options_of_a_modem_reach_the_program(void **state) {
+    struct world *world = *state;
+
+    start(world, "options");
+    assert_string_equal(plugin_state(world->plugin)->reader,
+                        "/dev/cdc-wdm7, slot 2, flags 3, 20000 ms");
+}
+
+static void test_a_modem_that_runs_aka_itself_is_asked_for_it(void **state) {
+    static const uint8_t data[] = {0x10, 1, 2, 3};
+    struct world *world = *state;
+    struct transport_identity identity;
+    uint8_t response[APDU_RESPONSE_MAX];
+    size_t length;
+
+    start(world, "aka");
+    assert_int_equal(world->transport->flags, TRANSPORT_AKA);
+    assert_int_equal(world->transport->ops->identity(world->transport, &identity, &world->failure),
+                     0);
+    assert_string_equal(identity.iccid, "89440000000000000014");
+    assert_string_equal(identity.imsi, "001010000000001");
+    assert_string_equal(identity.impi, "user@example.net");
+    assert_int_equal(identity.ef_ad_length, 4);
+    assert_int_equal(identity.services_length, SERVICE_TABLE_MAX);
+    assert_int_equal(identity.aid_length, 16);
+
+    assert_int_equal(world->transport->ops->authenticate(
+                         world->transport, (const uint8_t *)"\xa0\x87", 2, 0x84, data, sizeof(data),
+                         response, sizeof(response), &length, &world->failure),
+                     0);
+    assert_int_equal(length, 9);
+    assert_memory_equal(response, "\x84\xa0\x87\x10\x01\x02\x03\x90\x00", 9);
+}
+
+static void test_a_modem_may_tell_nothing_of_its_card(void **state) {
+    struct transport_identity identity;
+    struct world *world = *state;
+
+    memset(&identity, 0xee, sizeof(identity));
+    start(world, "aka-empty");
+    assert_int_equal(world->transport->ops->identity(world->transport, &identity, &world->failure),
+                     0);
+    assert_string_equal(identity.iccid, "");
+    assert_string_equal(identity.imsi, "");
+    assert_string_equal(identity.impi, "");
+    assert_int_equal(identity.ef_ad_length + identity.services_length + identity.aid_length, 0);
+}
+
+static void test_identities_that_no_card_has_end_the_program(void **state) {
+    static const char *const names[] = {"aka-letters", "aka-long", "aka-table", "aka-aid"};
+    struct transport_identity identity = {.imsi = "untouched"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        start(world, names[i]);
+        assert_int_equal(
+            world->transport->ops->identity(world->transport, &identity, &world->failure),
+            UICC_E_TRANSPORT);
+        assert_non_null(strstr(world->failure.text, "identity"));
+        assert_string_equal(identity.imsi, "untouched");
+        assert_false(plugin_running(world->plugin));
+        failure_clear(&world->failure);
+        world->plugin = plugin_free(world->plugin);
+        (void)unlink(world->link);
+    }
+}
+
+static void test_the_next_card_is_the_one_in_use_when_next_returns(void **state) {
+    struct world *world = *state;
+
+    start(world, "several");
+    assert_int_equal(world->transport->flags, TRANSPORT_SEVERAL);
+    assert_int_equal(world->transport->ops->next(world->transport, &world->failure), 0);
+    assert_string_equal(plugin_state(world->plugin)->reader, "the other reader");
+}
+
 static void test_commands_out_of_bounds_never_leave(void **state) {
     struct world *world = *state;
     uint8_t command[APDU_COMMAND_MAX + 1] = {0}, response[APDU_RESPONSE_MAX];
@@ -433,7 +648,7 @@ static void test_each_result_is_an_outcome(void **state) {
         {"result-3", UICC_E_BUSY},           {"result-4", UICC_E_DENIED},
         {"result-5", UICC_E_TRANSPORT},      {"result-6", UICC_E_SILENT},
         {"result-7", UICC_E_TRANSPORT},      {"result-8", UICC_E_TRANSPORT},
-        {"result-9", UICC_E_SERVICE_ABSENT},
+        {"result-9", UICC_E_SERVICE_ABSENT}, {"result-10", UICC_E_NO_CHANNEL},
     };
     struct world *world = *state;
 
@@ -581,6 +796,10 @@ static void test_a_hello_without_capabilities_is_refused(void **state) {
     expect_no_start(*state, "incapable", "HELLO");
 }
 
+static void test_a_program_that_can_do_nothing_is_refused(void **state) {
+    expect_no_start(*state, "useless", "neither");
+}
+
 static void test_a_program_that_ends_before_hello_is_told_with_its_code(void **state) {
     expect_no_start(*state, "stillborn", "exit code 9");
 }
@@ -621,6 +840,12 @@ int main(int argc, char **argv) {
         world_test(test_nothing_of_an_exchange_stays_in_memory),
         world_test(test_channels_of_the_transport_are_used_where_it_has_them),
         world_test(test_a_transport_that_has_no_channel_left_says_so),
+        world_test(test_a_channel_that_a_killed_program_left_is_closed_by_the_next),
+        world_test(test_options_of_a_modem_reach_the_program),
+        world_test(test_a_modem_that_runs_aka_itself_is_asked_for_it),
+        world_test(test_a_modem_may_tell_nothing_of_its_card),
+        world_test(test_identities_that_no_card_has_end_the_program),
+        world_test(test_the_next_card_is_the_one_in_use_when_next_returns),
         world_test(test_commands_out_of_bounds_never_leave),
         world_test(test_each_result_is_an_outcome),
         world_test(test_a_silent_program_is_killed_at_the_deadline_and_starts_again),
@@ -639,6 +864,7 @@ int main(int argc, char **argv) {
         world_test(test_a_program_that_ends_is_noticed_although_its_child_holds_the_socket),
         world_test(test_another_version_is_refused_by_number),
         world_test(test_a_hello_without_capabilities_is_refused),
+        world_test(test_a_program_that_can_do_nothing_is_refused),
         world_test(test_a_program_that_ends_before_hello_is_told_with_its_code),
         world_test(test_a_program_without_hello_is_ended),
         world_test(test_a_missing_program_is_named),

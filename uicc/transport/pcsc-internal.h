@@ -37,6 +37,9 @@ struct pcsc_watch {
     pthread_mutex_t lock; /* guards what follows */
     bool known;
     struct transport_report report;
+    struct transport_report readers[PCSCLITE_MAX_READERS_CONTEXTS]; /* all that match */
+    size_t count;
+    char wanted[PLUGIN_TEXT_MAX]; /* the reader to prefer, "" for none */
 };
 
 /**
@@ -48,3 +51,10 @@ int pcsc_watch_start(struct pcsc_watch *watch, const char *pattern, int event_fd
  * pcsc_watch_report() - what is known now; false where nothing is yet
  */
 bool pcsc_watch_report(struct pcsc_watch *watch, struct transport_report *ret);
+
+/**
+ * pcsc_watch_next() - use the next reader that has a card, in a circle, and go on using it while the card is there
+ *
+ * Return: false where no other reader has one; nothing has changed then.
+ */
+bool pcsc_watch_next(struct pcsc_watch *watch);

@@ -38,13 +38,12 @@ struct reader_list {
     size_t count;                              /* states in use */
 };
 
+/* Tell the main thread that there is something new; the lock is held. */
 static void report_set(struct pcsc_watch *watch, const struct transport_report *report) {
     const uint64_t one = 1;
 
-    pthread_mutex_lock(&watch->lock);
     watch->report = *report;
     watch->known = true;
-    pthread_mutex_unlock(&watch->lock);
     /* Fails only when the counter is full, and then the main thread has enough to wake up for. */
     (void)!write(watch->event_fd, &one, sizeof(one));
 }
@@ -54,7 +53,10 @@ static void report_service_absent(struct pcsc_watch *watch, LONG error) {
 
     snprintf(report.text, sizeof(report.text), "%s (0x%08lX)", pcsc_text(error),
              (unsigned long)error & 0xffffffffu);
+    pthread_mutex_lock(&watch->lock);
+    watch->count = 0;
     report_set(watch, &report);
+    pthread_mutex_unlock(&watch->lock);
 }
 
 /* All readers whose name fits the pattern. */
@@ -78,48 +80,59 @@ static LONG list_readers(const struct pcsc_watch *watch, SCARDCONTEXT context,
     return SCARD_S_SUCCESS;
 }
 
-/* The first reader with a card that answers, else the first with a card, else the first. */
-static const SCARD_READERSTATE *choose_reader(const struct reader_list *list) {
-    const SCARD_READERSTATE *chosen = NULL, *state;
+static void report_reader(const SCARD_READERSTATE *state, struct transport_report *ret) {
+    struct transport_report report = {.card = KEYSTRAP_CARD_ABSENT,
+                                      .insertions = state->dwEventState >> 16};
+
+    snprintf(report.reader, sizeof(report.reader), "%s", state->szReader);
+    if (state->dwEventState & SCARD_STATE_MUTE)
+        report.card = KEYSTRAP_CARD_MUTE;
+    else if (state->dwEventState & SCARD_STATE_PRESENT)
+        report.card = KEYSTRAP_CARD_PRESENT;
+    if (report.card == KEYSTRAP_CARD_PRESENT && state->cbAtr <= sizeof(report.atr)) {
+        report.atr_length = state->cbAtr;
+        memcpy(report.atr, state->rgbAtr, report.atr_length);
+    }
+    *ret = report;
+}
+
+/*
+ * Of readers with a card that answers, the one that was asked for, else the first; else the first with a card, else
+ * the first.
+ */
+static const struct transport_report *choose_reader(const struct pcsc_watch *watch) {
+    const struct transport_report *chosen = NULL, *reader;
     int rank, best = -1;
 
-    for (size_t i = 1; i < list->count; i++) {
-        state = &list->states[i];
-        if (state->dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
-            continue;
-        rank = 0;
-        if (state->dwEventState & SCARD_STATE_PRESENT)
-            rank = state->dwEventState & SCARD_STATE_MUTE ? 1 : 2;
+    for (size_t i = 0; i < watch->count; i++) {
+        reader = &watch->readers[i];
+        rank = reader->card == KEYSTRAP_CARD_ABSENT ? 0 : 1;
+        if (reader->card == KEYSTRAP_CARD_PRESENT)
+            rank = strcmp(reader->reader, watch->wanted) == 0 ? 3 : 2;
         if (rank > best) {
             best = rank;
-            chosen = state;
+            chosen = reader;
         }
     }
     return chosen;
 }
 
+/* Note what is in which reader, and report the one to use. */
 static void report_readers(struct pcsc_watch *watch, const struct reader_list *list,
                            struct transport_report *ret) {
-    const SCARD_READERSTATE *state = choose_reader(list);
-    struct transport_report report = {.card = KEYSTRAP_CARD_READER_ABSENT};
+    struct transport_report none = {.card = KEYSTRAP_CARD_READER_ABSENT};
+    const struct transport_report *chosen;
 
-    if (!state) {
-        snprintf(report.text, sizeof(report.text), "no reader matches '%.200s'", watch->pattern);
-    } else {
-        snprintf(report.reader, sizeof(report.reader), "%s", state->szReader);
-        report.insertions = state->dwEventState >> 16;
-        report.card = KEYSTRAP_CARD_ABSENT;
-        if (state->dwEventState & SCARD_STATE_MUTE)
-            report.card = KEYSTRAP_CARD_MUTE;
-        else if (state->dwEventState & SCARD_STATE_PRESENT)
-            report.card = KEYSTRAP_CARD_PRESENT;
-        if (report.card == KEYSTRAP_CARD_PRESENT && state->cbAtr <= sizeof(report.atr)) {
-            report.atr_length = state->cbAtr;
-            memcpy(report.atr, state->rgbAtr, report.atr_length);
-        }
-    }
-    report_set(watch, &report);
-    *ret = report;
+    snprintf(none.text, sizeof(none.text), "no reader matches '%.200s'", watch->pattern);
+    pthread_mutex_lock(&watch->lock);
+    watch->count = 0;
+    for (size_t i = 1; i < list->count && watch->count < ELEMENTS(watch->readers); i++)
+        if (!(list->states[i].dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE)))
+            report_reader(&list->states[i], &watch->readers[watch->count++]);
+    chosen = choose_reader(watch);
+    *ret = chosen ? *chosen : none;
+    report_set(watch, ret);
+    pthread_mutex_unlock(&watch->lock);
 }
 
 /* List, look, tell, and wait until that is not true any more. */
@@ -204,4 +217,23 @@ bool pcsc_watch_report(struct pcsc_watch *watch, struct transport_report *ret) {
         *ret = watch->report;
     pthread_mutex_unlock(&watch->lock);
     return known;
+}
+
+bool pcsc_watch_next(struct pcsc_watch *watch) {
+    const struct transport_report *next = NULL;
+    size_t current = 0;
+
+    pthread_mutex_lock(&watch->lock);
+    while (current < watch->count &&
+           strcmp(watch->readers[current].reader, watch->report.reader) != 0)
+        current++;
+    for (size_t i = 1; !next && i < watch->count; i++)
+        if (watch->readers[(current + i) % watch->count].card == KEYSTRAP_CARD_PRESENT)
+            next = &watch->readers[(current + i) % watch->count];
+    if (next) {
+        snprintf(watch->wanted, sizeof(watch->wanted), "%s", next->reader);
+        report_set(watch, next);
+    }
+    pthread_mutex_unlock(&watch->lock);
+    return next;
 }

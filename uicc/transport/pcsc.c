@@ -233,9 +233,9 @@ static void transmit_failed(struct pcsc *pcsc, LONG error, struct transport_resu
     }
 }
 
-static void pcsc_transmit(void *context, const uint8_t *command, size_t command_length,
-                          uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
-                          struct transport_result *ret) {
+static void pcsc_transmit(void *context, uint8_t channel, const uint8_t *command,
+                          size_t command_length, uint8_t ret_response[APDU_RESPONSE_MAX],
+                          size_t *ret_length, struct transport_result *ret) {
     struct pcsc *pcsc = context;
     uint8_t wire[APDU_COMMAND_MAX + 1], response[MAX_BUFFER_SIZE];
     const SCARD_IO_REQUEST *pci = pcsc->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0;
@@ -243,6 +243,7 @@ static void pcsc_transmit(void *context, const uint8_t *command, size_t command_
     size_t wire_length;
     LONG error;
 
+    (void)channel; /* is in the class octet */
     if (!pcsc->in_transaction) {
         transport_result_set(ret, KEYSTRAP_RESULT_INVALID, "no transaction has begun");
         return;
@@ -285,6 +286,16 @@ static void pcsc_reset(void *context, struct transport_result *ret) {
     pcsc->reset_due = true;
 }
 
+/* The connection to the card before goes with the next BEGIN, which says CARD_RESET: it is another card. */
+static void pcsc_next(void *context, struct transport_result *ret) {
+    struct pcsc *pcsc = context;
+
+    if (pcsc->in_transaction)
+        transport_result_set(ret, KEYSTRAP_RESULT_INVALID, "a transaction has begun");
+    else if (!pcsc_watch_next(&pcsc->watch))
+        transport_result_set(ret, KEYSTRAP_RESULT_CARD_ABSENT, "no other reader has a card");
+}
+
 static int pcsc_start(const struct transport_options *options, int event_fd, void **ret_context) {
     struct pcsc *pcsc;
     int r;
@@ -318,13 +329,14 @@ static void pcsc_stop(void *context) {
 int main(void) {
     static const struct transport_device device = {
         .name = "pcsc",
-        .capabilities = KEYSTRAP_CAPABILITY_APDU,
+        .capabilities = KEYSTRAP_CAPABILITY_APDU | KEYSTRAP_CAPABILITY_SEVERAL,
         .start = pcsc_start,
         .report = pcsc_report,
         .begin = pcsc_begin,
         .end = pcsc_end,
         .transmit = pcsc_transmit,
         .reset = pcsc_reset,
+        .next = pcsc_next,
         .stop = pcsc_stop,
     };
 

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -130,13 +131,25 @@ static const int plain_calls[] = {
 #define ALLOW(filter, call, ...) \
     seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(call), __VA_ARGS__)
 
-static int allow_files_to_read(scmp_filter_ctx filter) {
+/* Files that exist, for reading alone or, with O_RDWR, for both; nothing is created or cut. */
+static int allow_files(scmp_filter_ctx filter, scmp_datum_t mode) {
     const scmp_datum_t refused = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
     int r;
 
-    r = ALLOW(filter, open, 1, SCMP_A1(SCMP_CMP_MASKED_EQ, refused, O_RDONLY));
+    r = ALLOW(filter, open, 1, SCMP_A1(SCMP_CMP_MASKED_EQ, refused, mode));
     if (r == 0)
-        r = ALLOW(filter, openat, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, refused, O_RDONLY));
+        r = ALLOW(filter, openat, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, refused, mode));
+    return r;
+}
+
+/* A modem is a file that is written to, and a serial line has settings. */
+static int allow_devices(scmp_filter_ctx filter) {
+    const unsigned long requests[] = {TCGETS, TCSETS, TCSETSW, TCSETSF, TCFLSH, TIOCEXCL, FIONREAD};
+    int r;
+
+    r = allow_files(filter, O_RDWR);
+    for (size_t i = 0; r == 0 && i < ELEMENTS(requests); i++)
+        r = ALLOW(filter, ioctl, 1, SCMP_A1(SCMP_CMP_EQ, requests[i]));
     return r;
 }
 
@@ -172,7 +185,7 @@ static int allow_threads(scmp_filter_ctx filter) {
     return r;
 }
 
-static int filter_load(void) {
+static int filter_load(unsigned flags) {
     _cleanup_(seccomp_releasep) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int r = 0;
 
@@ -186,7 +199,9 @@ static int filter_load(void) {
     if (r == 0)
         r = ALLOW(filter, socket, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
     if (r == 0)
-        r = allow_files_to_read(filter);
+        r = allow_files(filter, O_RDONLY);
+    if (r == 0 && flags & SANDBOX_DEVICES)
+        r = allow_devices(filter);
     if (r == 0)
         r = allow_memory(filter);
     if (r == 0)
@@ -194,8 +209,8 @@ static int filter_load(void) {
     return r == 0 ? seccomp_load(filter) : r;
 }
 
-int sandbox_enter(void) {
+int sandbox_enter(unsigned flags) {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
-    return filter_load();
+    return filter_load(flags);
 }

@@ -16,10 +16,13 @@
 #include "keystrap/plugin.h"
 #include "keystrap-limits.h"
 
-/* What the operator passed in HELLO; "" where nothing. */
+/* What the operator passed in HELLO; "" or 0 where nothing. */
 struct transport_options {
     char reader_pattern[PLUGIN_TEXT_MAX];
     char device[PLUGIN_TEXT_MAX];
+    uint8_t slot;
+    uint32_t flags;         /* enum keystrap_plugin_flag */
+    uint64_t timeout_usec;  /* keystrapd's patience with one request; USEC_INFINITY where it does not say */
 };
 
 /* What STATE tells. */
@@ -38,9 +41,25 @@ struct transport_result {
     char text[PLUGIN_TEXT_MAX];
 };
 
+/* The answer to IDENTITY, as struct transport_identity of include/transport.h. */
+struct transport_card {
+    char iccid[ICCID_MAX + 1];
+    char imsi[IMSI_MAX + 1];
+    char impi[IMPI_MAX + 1];
+    uint8_t ef_ad[4];
+    size_t ef_ad_length;
+    uint8_t services[SERVICE_TABLE_MAX];
+    size_t services_length;
+    uint8_t aid[AID_MAX];
+    size_t aid_length;
+};
+
 struct transport_device {
     const char *name; /* "pcsc" */
     uint32_t capabilities;
+    uint32_t aka_capabilities; /* with FLAG_AKA; 0 where that makes no difference */
+    /* Whether the sandbox must let it open device nodes; NULL for never, and then it is entered before HELLO. */
+    bool (*opens_devices)(const struct transport_options *options);
 
     /* Set up, inside the sandbox. @event_fd is an eventfd to write to when report() would tell something new. 0
      * or a negative errno, which ends the program. */
@@ -49,11 +68,32 @@ struct transport_device {
     bool (*report)(void *context, struct transport_report *ret);
     void (*begin)(void *context, struct transport_result *ret);
     void (*end)(void *context, struct transport_result *ret);
-    /* @command of 4 to APDU_COMMAND_MAX octets; at least 2 octets to @ret_response where the result is OK. */
-    void (*transmit)(void *context, const uint8_t *command, size_t command_length,
+    /* @command of 4 to APDU_COMMAND_MAX octets; at least 2 octets to @ret_response where the result is OK. @channel is
+     * the one in the class octet. */
+    void (*transmit)(void *context, uint8_t channel, const uint8_t *command, size_t command_length,
                      uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
                      struct transport_result *ret);
     void (*reset)(void *context, struct transport_result *ret);
+
+    /* What follows may be missing, with the capability. */
+
+    /* @aid of 1 to AID_MAX octets; the channel and the answer to SELECT where the result is OK. */
+    void (*open_channel)(void *context, const uint8_t *aid, size_t aid_length,
+                         uint8_t *ret_channel, uint8_t ret_response[APDU_RESPONSE_MAX],
+                         size_t *ret_length, struct transport_result *ret);
+    /* @channel of 1 to UICC_CHANNEL_MAX. With an AID the channel was opened by a program that was killed, and is to
+     * be closed only where an application that begins with @aid is selected on it. */
+    void (*close_channel)(void *context, uint8_t channel, const uint8_t *aid, size_t aid_length,
+                          struct transport_result *ret);
+    void (*identity)(void *context, struct transport_card *ret_card, struct transport_result *ret);
+    /* @data of 1 to 255 octets. */
+    void (*authenticate)(void *context, const uint8_t *aid, size_t aid_length, uint8_t p2,
+                         const uint8_t *data, size_t data_length,
+                         uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+                         struct transport_result *ret);
+    /* report() tells of the new card, where the result is OK, when this returns. */
+    void (*next)(void *context, struct transport_result *ret);
+
     /* Leave the card as it is. The process ends right after. */
     void (*stop)(void *context);
 };
