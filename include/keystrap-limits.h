@@ -94,6 +94,12 @@
 /* A BSF's longer wish is cut to an hour: on plain HTTP nothing proves that Retry-After is the BSF's, and one forged
    answer must not keep a gateway without keys for longer. */
 #define RETRY_AFTER_MAX_SEC 3600u
+/* After a failure that the network or the BSF is to blame for, see backoff.h. */
+#define BACKOFF_BASE_USEC 10000000ull /* the first wait is drawn from ten seconds */
+#define BACKOFF_MAX_USEC 900000000ull /* the window grows to a quarter of an hour */
+#define RENEWAL_EARLIEST_PERCENT 75u  /* of a Ks's life, before which it is not renewed */
+#define RENEWAL_LATEST_PERCENT 90u    /* and after which not later */
+#define RENEWAL_MARGIN_USEC 30000000ull /* and at least so long before its end */
 #define CLOCK_PLAUSIBLE_SEC 1735689600 /* 2025-01-01T00:00:00Z; a local clock before it was never set */
 
 /* --- Configuration ----------------------------------------------------------------------------- */
