@@ -118,10 +118,22 @@ void call_refuse(struct call *call, const char *error, const char *format, ...) 
 
 /* --- Options ------------------------------------------------------------------------------------- */
 
+static int read_value(struct call *call, const struct call_option *option, const char *type) {
+    int flag, r;
+
+    if (strcmp(type, option->ret_flag ? "b" : "s") != 0)
+        return -EINVAL;
+    if (!option->ret_flag)
+        return sd_bus_message_read(call->message, "v", "s", option->ret_text);
+    r = sd_bus_message_read(call->message, "v", "b", &flag);
+    if (r >= 0)
+        *option->ret_flag = flag;
+    return r;
+}
+
 /* Returns whether the option was read; where not, the call has been refused. */
 static bool read_option(struct call *call, const struct call_option *options, size_t count) {
     const char *name, *type = NULL;
-    int value;
 
     if (sd_bus_message_read(call->message, "s", &name) < 0 ||
         sd_bus_message_peek_type(call->message, NULL, &type) < 0) {
@@ -131,13 +143,12 @@ static bool read_option(struct call *call, const struct call_option *options, si
     for (size_t i = 0; i < count; i++) {
         if (strcmp(options[i].name, name) != 0)
             continue;
-        if (strcmp(type, "b") != 0 || sd_bus_message_read(call->message, "v", "b", &value) < 0) {
-            call_refuse(call, ERROR_INVALID_OPTION,
-                        "Option %.64s is of type \"%.16s\"; it must be a boolean.", name, type);
-            return false;
-        }
-        *options[i].ret = value;
-        return true;
+        if (read_value(call, &options[i], type) >= 0)
+            return true;
+        call_refuse(call, ERROR_INVALID_OPTION,
+                    "Option %.64s is of type \"%.16s\"; it must be a %s.", name, type,
+                    options[i].ret_flag ? "boolean" : "string");
+        return false;
     }
     call_refuse(call, ERROR_UNKNOWN_OPTION, "%s has no option \"%.64s\".",
                 sd_bus_message_get_member(call->message), name);

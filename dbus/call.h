@@ -62,15 +62,16 @@ void call_refuse(struct call *call, const char *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /**
- * call_option() - what the options of a call may hold: @name of type "b" into @ret
+ * call_option() - what the options of a call may hold: @name of type "b" or of type "s", which lives as long as the call
  */
 struct call_option {
     const char *name;
-    bool *ret;
+    bool *ret_flag;        /* one of the two */
+    const char **ret_text;
 };
 
 /**
- * call_read_options() - read an a{sv} of boolean options
+ * call_read_options() - read an a{sv} of such options
  *
  * Return: whether all is well; where not, the call has been refused.
  */

@@ -36,6 +36,7 @@ static const struct error_map_entry entries[] = {
     {UICC_E_CONTEXT, ERROR_PREFIX "ContextNotSupported", -EKEYREJECTED},
     {UICC_E_IDENTITY, ERROR_PREFIX "IdentityUnusable", -EIO},
     {UICC_E_NOT_FOUND, ERROR_PREFIX "CardFileNotFound", -EIO},
+    {UICC_E_UNCONFIGURED, ERROR_PREFIX "CardUnknown", -EINVAL},
     /* Fetching over HTTP. */
     {HTTP_E_RESOLVE, ERROR_PREFIX "BsfNameUnresolved", -EHOSTUNREACH},
     {HTTP_E_CONNECT, ERROR_PREFIX "BsfUnreachable", -EHOSTUNREACH},

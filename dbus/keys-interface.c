@@ -56,24 +56,27 @@ static void derive_done(int r, const struct agent_key *key, const struct failure
 
 static void derive_start(struct call *call) {
     struct agent_request *request = NULL;
-    const char *naf_fqdn;
-    const void *ua;
-    size_t ua_length;
-    bool force = false;
+    struct agent_naf naf = {0};
+    const struct call_option options[] = {
+        {.name = "Force", .ret_flag = &naf.force},
+        {.name = "Uicc", .ret_text = &naf.uicc},
+    };
+    const void *ua = NULL;
     int r;
 
-    r = sd_bus_message_read(call->message, "s", &naf_fqdn);
+    r = sd_bus_message_read(call->message, "s", &naf.fqdn);
     if (r >= 0)
-        r = sd_bus_message_read_array(call->message, 'y', &ua, &ua_length);
+        r = sd_bus_message_read_array(call->message, 'y', &ua, &naf.ua_protocol_length);
+    naf.ua_protocol = ua;
     if (r < 0) {
         call_fail(call, r, NULL);
         return;
     }
-    if (!call_read_options(call, &(struct call_option){"Force", &force}, 1))
+    if (!call_read_options(call, options, ELEMENTS(options)))
         return;
 
-    r = agent_derive_naf_key(call->service->agent, &call->peer->caller, naf_fqdn, ua, ua_length,
-                             force, derive_done, call, &request);
+    r = agent_derive_naf_key(call->service->agent, &call->peer->caller, &naf, derive_done, call,
+                             &request);
     /* Where the answer came at once, the call is over and must not be touched. */
     if (r < 0)
         call_fail(call, r, NULL);

@@ -16,6 +16,11 @@
 #include "text.h"
 #include "util.h"
 
+/* The only option that there is: which card. */
+static bool read_uicc(struct call *call, const char **ret) {
+    return call_read_options(call, &(struct call_option){.name = "Uicc", .ret_text = ret}, 1);
+}
+
 /* --- Bootstrap ----------------------------------------------------------------------------------- */
 
 static void bootstrap_done(int r, const struct agent_key *key, const struct failure *failure,
@@ -37,11 +42,13 @@ static void bootstrap_done(int r, const struct agent_key *key, const struct fail
 
 static void bootstrap_start(struct call *call) {
     struct agent_request *request = NULL;
+    const char *uicc = NULL;
     int r;
 
-    if (!call_read_options(call, NULL, 0))
+    if (!read_uicc(call, &uicc))
         return;
-    r = agent_bootstrap(call->service->agent, &call->peer->caller, bootstrap_done, call, &request);
+    r = agent_bootstrap(call->service->agent, &call->peer->caller, uicc, bootstrap_done, call,
+                        &request);
     if (r < 0)
         call_fail(call, r, NULL);
     else if (request)
@@ -60,7 +67,7 @@ static void forget_start(struct call *call) {
     struct failure failure = {0};
     int r;
 
-    r = agent_forget(call->service->agent, &call->peer->caller, &failure);
+    r = agent_forget(call->service->agent, &call->peer->caller, NULL, &failure);
     if (r != 0) {
         call_fail(call, r, &failure);
         return;
@@ -110,11 +117,13 @@ static void diagnose_done(int r, const struct agent_check *checks, size_t count,
 
 static void diagnose_start(struct call *call) {
     struct agent_request *request = NULL;
+    const char *uicc = NULL;
     int r;
 
-    if (!call_read_options(call, NULL, 0))
+    if (!read_uicc(call, &uicc))
         return;
-    r = agent_diagnose(call->service->agent, &call->peer->caller, diagnose_done, call, &request);
+    r = agent_diagnose(call->service->agent, &call->peer->caller, uicc, diagnose_done, call,
+                       &request);
     if (r < 0)
         call_fail(call, r, NULL);
     else if (request)
@@ -161,7 +170,8 @@ static void identity_start(struct call *call) {
     const char *impi = NULL;
     int r;
 
-    r = agent_get_identity(call->service->agent, &call->peer->caller, &identity, &impi, &failure);
+    r = agent_get_identity(call->service->agent, &call->peer->caller, NULL, &identity, &impi,
+                           &failure);
     if (r != 0) {
         call_fail(call, r, &failure);
         return;
@@ -184,7 +194,7 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
     struct agent_status status = {0};
 
     (void)error;
-    agent_get_status(service->agent, &status);
+    agent_get_status(service->agent, 0, &status);
     return sd_bus_reply_method_return(
         m, "a{st}", 4, "Bootstraps", status.bootstraps, "LastCardUSec", status.last_card_usec,
         "LastNetworkUSec", status.last_network_usec, "LastTotalUSec", status.last_total_usec);

@@ -44,7 +44,7 @@ static void take_failure(const struct failure *failure, struct snapshot *s) {
 void snapshot_take(struct agent *agent, struct snapshot *ret) {
     struct agent_status status = {0};
 
-    agent_get_status(agent, &status);
+    agent_get_status(agent, 0, &status);
     /* Compared octet by octet later, so the unused ones must be the same each time. */
     memset(ret, 0, sizeof(*ret));
     text_copy(ret->state, sizeof(ret->state), agent_state_name(status.state));

@@ -4,7 +4,7 @@
 /*
  * The agent: the one root object of keystrapd, and what the bus may ask of it.
  *
- * It knows the card's worker, the key store and the access rules; it knows no bus. Everything here
+ * It knows the cards with their workers and Ks, and the access rules; it knows no bus. Everything here
  * belongs to the main thread and never blocks: what takes time answers through a callback from the event loop.
  */
 
@@ -26,7 +26,7 @@ struct agent_options {
     const char *plugin_directory; /* /usr/libexec/keystrap */
 };
 
-/* How things stand. */
+/* How things stand with a card. */
 enum agent_state {
     AGENT_STARTING,       /* nothing known of the card yet */
     AGENT_NO_SERVICE,     /* pcscd is not there */
@@ -38,8 +38,9 @@ enum agent_state {
     AGENT_BOOTSTRAPPED,   /* a Ks that is alive */
 };
 
-/* What anybody may know; identities shortened. Strings are borrowed until the event loop runs. */
+/* What anybody may know of a card; identities shortened. Strings are borrowed until the event loop runs. */
 struct agent_status {
+    const char *name; /* in the configuration */
     enum agent_state state;
     const char *transport;
     const char *reader;    /* "" where there is none */
@@ -80,12 +81,16 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 struct agent *agent_free(struct agent *agent);
 
 /**
- * agent_start() - start the card's worker
+ * agent_start() - start the cards' workers
  */
 int agent_start(struct agent *agent, struct failure *failure);
 
 /**
  * agent_reload() - load configuration and rules again, all or nothing
+ *
+ * A card whose values did not change goes on with its Ks and whoever waits. One that changed gets a new worker, which
+ * begins when the one before has left the card; its Ks stays where nothing changed that it hangs on (conf_card_compare()).
+ * Who waits for a card that is not configured any more is told so. Waits for nobody.
  */
 int agent_reload(struct agent *agent, struct failure *failure);
 
@@ -95,9 +100,16 @@ int agent_reload(struct agent *agent, struct failure *failure);
 void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userdata);
 
 /**
- * agent_get_status() - what the agent knows now; what @ret points to lives until the next turn of the loop
+ * agent_cards() - how many cards are configured, 1 to CARDS_MAX; agent_reload() may change it
  */
-void agent_get_status(struct agent *agent, struct agent_status *ret);
+size_t agent_cards(const struct agent *agent);
+
+/**
+ * agent_get_status() - what the agent knows now of card @index, in the order of the configuration
+ * @index: less than agent_cards()
+ * @ret: what it points to lives until the next turn of the loop
+ */
+void agent_get_status(struct agent *agent, size_t index, struct agent_status *ret);
 
 /* --- Requests ------------------------------------------------------------------------------------- */
 
@@ -118,27 +130,33 @@ typedef void (*agent_key_fn)(int r, const struct agent_key *key, const struct fa
 
 struct agent_request;
 
+/* Which key is wanted; all is borrowed for the call. */
+struct agent_naf {
+    const char *uicc;           /* the card's name; NULL for the first that is usable, else the first */
+    const char *fqdn;           /* as the caller wrote it */
+    const uint8_t *ua_protocol;
+    size_t ua_protocol_length;  /* must be UA_PROTOCOL_LENGTH */
+    bool force;                 /* bootstrap even though there is a Ks */
+};
+
 /**
  * agent_derive_naf_key() - the key of a NAF, after a bootstrap where there is no Ks
  * @caller: copied
- * @naf_fqdn: as the caller wrote it
- * @ua_protocol: @ua_protocol_length must be 5
- * @force: bootstrap even though there is a Ks
  * @done: called before this returns where the answer is known at once, else from the event loop
  *
  * Return: 0 when @done has been or will be called; *@ret is the request that waits, or NULL where it was
- * answered at once. Negative errno: @done is not called.
+ * answered at once. Negative errno: @done is not called. UICC_E_UNCONFIGURED for a card that the configuration does
+ * not know comes through @done, as every outcome does.
  */
 int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
-                         const char *naf_fqdn, const uint8_t *ua_protocol,
-                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         const struct agent_naf *naf, agent_key_fn done, void *userdata,
                          struct agent_request **ret);
 
 /**
- * agent_bootstrap() - get a new Ks now; as agent_derive_naf_key() otherwise
+ * agent_bootstrap() - get a new Ks of the card @uicc now; as agent_derive_naf_key() otherwise
  */
-int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
-                    void *userdata, struct agent_request **ret);
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                    agent_key_fn done, void *userdata, struct agent_request **ret);
 
 /**
  * agent_request_cancel() - the caller has gone: @done is not called any more, and a bootstrap that
@@ -147,11 +165,12 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
 struct agent_request *agent_request_cancel(struct agent_request *request);
 
 /**
- * agent_forget() - erase the Ks
+ * agent_forget() - erase the Ks of the card @uicc; NULL for those of all cards
  *
- * Return: 0; ACCESS_E_DENIED.
+ * Return: 0; ACCESS_E_DENIED; UICC_E_UNCONFIGURED.
  */
-int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure);
+int agent_forget(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                 struct failure *failure);
 
 /* One line of a diagnosis. */
 struct agent_check {
@@ -167,17 +186,19 @@ typedef void (*agent_diagnosis_fn)(int r, const struct agent_check *checks, size
 /**
  * agent_diagnose() - look at everything that a bootstrap needs, asking the BSF for a challenge but the
  * card for nothing
+ * @uicc: the card's name; NULL for the first
  *
  * Needs access_check_manage(). Returns and cancels as agent_derive_naf_key().
  */
-int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
-                   void *userdata, struct agent_request **ret);
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                   agent_diagnosis_fn done, void *userdata, struct agent_request **ret);
 
 /**
  * agent_get_identity() - IMSI, ICCID and IMPI in full, for who may manage; borrowed
+ * @uicc: the card's name; NULL for the first
  *
- * Return: 0; ACCESS_E_DENIED; UICC_E_CARD_ABSENT.
+ * Return: 0; ACCESS_E_DENIED; UICC_E_CARD_ABSENT; UICC_E_UNCONFIGURED.
  */
-int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+int agent_get_identity(struct agent *agent, const struct access_caller *caller, const char *uicc,
                        const struct uicc_identity **ret, const char **ret_impi,
                        struct failure *failure);

@@ -50,6 +50,7 @@
 #define PLUGIN_TEXT_MAX 256u          /* octets of a reader's name, a device path, a reason */
 #define PLUGIN_RESTART_MIN_USEC 250000ull
 #define PLUGIN_RESTART_MAX_USEC 30000000ull
+#define PLUGIN_SETTLED_USEC 60000000ull /* a program that lived so long may be started again at once */
 #define PLUGIN_HELLO_USEC 5000000ull  /* from exec to HELLO */
 #define PLUGIN_PAYLOAD_MAX 1024u      /* octets after the header of one packet of a transport */
 #define PLUGIN_STATES_MAX 64u         /* STATEs taken in one after another */
@@ -103,6 +104,8 @@
 #define CLOCK_PLAUSIBLE_SEC 1735689600 /* 2025-01-01T00:00:00Z; a local clock before it was never set */
 
 /* --- Configuration ----------------------------------------------------------------------------- */
+#define CARDS_MAX 16u                 /* cards that one agent serves */
+#define CARD_NAME_MAX 16u             /* octets in the name of a card */
 #define CONF_FILE_MAX (256u * 1024)   /* octets in one file */
 #define CONF_FILES_MAX 256u           /* drop-ins in one directory */
 #define CONF_LINE_MAX 1024u

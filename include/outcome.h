@@ -41,6 +41,7 @@ enum uicc_outcome {
     UICC_E_CONTEXT,                            /* AUTHENTICATE: 9864 and kin, context not supported */
     UICC_E_IDENTITY,                           /* IMSI, EF_AD: missing, malformed, MNC length unknown */
     UICC_E_NOT_FOUND,                          /* 6A82, 6A83: no such file or record */
+    UICC_E_UNCONFIGURED,                       /* the configuration knows no card of that name */
 };
 
 /* Fetching over HTTP (agent/http/). */

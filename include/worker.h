@@ -52,19 +52,35 @@ typedef void (*worker_report_fn)(struct worker_report *report, void *userdata);
 
 /**
  * worker_new() - start the thread; it touches nothing until worker_release(), and jobs wait
- * @conf: borrowed; it stays as it is until worker_free()
+ * @conf: of its card; borrowed; it stays as it is until worker_free()
  * @plugin_directory: where uicc-NAME and keystrap-http are; borrowed as well
  * @report: called from @event for every report; the report is released after it returns
  *
  * Return: 0; negative errno.
  */
-int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
+int worker_new(sd_event *event, const struct conf_card *conf, const char *plugin_directory,
                worker_report_fn report, void *userdata, struct worker **ret);
 
 /**
  * worker_release() - let it work: once another worker has left the card, for one
  */
 void worker_release(struct worker *worker);
+
+/**
+ * worker_ended_fn - a worker has left card and BSF; worker_free() now waits for nothing
+ */
+typedef void (*worker_ended_fn)(struct worker *worker, void *userdata);
+
+/**
+ * worker_stop() - begin to end it: what it does is cancelled, and no report comes any more
+ * @ended: called from the event loop, once, unless worker_free() comes before; it calls worker_free()
+ *
+ * Waits for nothing. A card that is silent has a second to let the worker leave it in good order; then its transport
+ * program is killed.
+ *
+ * Return: 0; negative errno: nothing was begun, and worker_free() is left to do it.
+ */
+int worker_stop(struct worker *worker, worker_ended_fn ended, void *userdata);
 
 /**
  * worker_free() - cancel the job under way, end the thread and its programs; NULL is allowed, returns NULL.

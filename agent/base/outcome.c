@@ -53,6 +53,8 @@ static const char *uicc_name(enum uicc_outcome outcome) {
         return "uicc-identity";
     case UICC_E_NOT_FOUND:
         return "uicc-not-found";
+    case UICC_E_UNCONFIGURED:
+        return "uicc-unconfigured";
     }
     return NULL;
 }
@@ -197,6 +199,7 @@ static const struct {
     {UICC_E_CONTEXT, "Use a SIM whose USIM supports authentication in the 3G context."},
     {UICC_E_IDENTITY, "Set the private identity (IMPI) and the BSF in keystrap.conf."},
     {UICC_E_NOT_FOUND, "Ask the operator whether the SIM is provisioned for this use."},
+    {UICC_E_UNCONFIGURED, "See \"keystrapctl status\" for the cards that are configured."},
     {HTTP_E_RESOLVE,
      "Check the name of the BSF and the gateway's DNS; BSF names are often known only "
      "in the operator's network."},

@@ -16,11 +16,34 @@ static void print_header(const struct conf_key *key, FILE *stream) {
         fprintf(stream, "\n[%s]\n", key->section);
 }
 
-void conf_print(const struct conf *conf, FILE *stream) {
+/* The one card of a configuration that names none is printed as it would be written. */
+static void print_card(const struct conf_card *card, bool named, FILE *stream) {
+    const char *section = "";
+
     for (size_t i = 0; i < conf_table_length; i++) {
+        const struct conf_key *key = &conf_table[i];
+
+        if (!conf_key_of_card(key))
+            continue;
+        if (strcmp(key->section, section) != 0)
+            fprintf(stream, "\n[%s%s%s]\n", key->section, named ? " " : "",
+                    named ? card->name : "");
+        section = key->section;
+        conf_value_print(card, key, stream);
+    }
+}
+
+void conf_print(const struct conf *conf, FILE *stream) {
+    bool named = conf->cards_count > 1 || strcmp(conf->cards[0]->name, CONF_CARD_DEFAULT_NAME) != 0;
+
+    for (size_t i = 0; i < conf_table_length; i++) {
+        if (conf_key_of_card(&conf_table[i]))
+            continue;
         print_header(&conf_table[i], stream);
         conf_value_print(conf, &conf_table[i], stream);
     }
+    for (size_t i = 0; i < conf->cards_count; i++)
+        print_card(conf->cards[i], named, stream);
 }
 
 bool conf_describe(size_t index, struct conf_description *ret) {
@@ -52,4 +75,6 @@ void conf_print_template(FILE *stream) {
         print_header(&conf_table[i], stream);
         fprintf(stream, "# %s\n# (%s)\n#%s=%s\n", key.help, key.allowed, key.name, key.fallback);
     }
+    fprintf(stream, "\n# For several cards: sections [UICC NAME] and [GBA NAME] with what is "
+                    "different for the card NAME.\n");
 }

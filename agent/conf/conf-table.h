@@ -19,6 +19,7 @@ enum conf_type {
     CONF_BOOL,     /* bool */
     CONF_LEVEL,    /* int, as of syslog(3) */
     CONF_HEADERS,  /* char **; each assignment adds one */
+    CONF_CHOICE,   /* int, the place of the word in choices */
 };
 
 struct conf_key {
@@ -26,11 +27,13 @@ struct conf_key {
     const char *name;
     enum conf_type type;
     bool identity;        /* a message may not quote its value */
-    size_t offset;        /* in struct conf */
+    bool ks;              /* another value is a reason to forget the Ks */
+    size_t offset;        /* in struct conf for [Agent], else in struct conf_card */
     uint64_t min, max;    /* octets, number or microseconds */
     const char *fallback; /* the default as one would write it; "" for none */
     const char *(*wrong)(
         const char *);   /* what is wrong with a text, NULL for nothing; may be NULL */
+    const char *const *choices; /* of CONF_CHOICE, NULL-terminated */
     const char *allowed; /* what would be right, where type and range do not say it */
     const char *help;
 };
@@ -45,22 +48,40 @@ extern const size_t conf_table_length;
 #define CONF_WRONG_MAX 96
 
 /**
- * conf_value_set() - give @key in @conf the value @text; "" is the default
+ * conf_key_of_card() - whether each card has a value of its own for @key; else it is the agent's
+ */
+bool conf_key_of_card(const struct conf_key *key);
+
+/**
+ * conf_value_set() - give @key the value @text; "" is the default
+ * @values: a struct conf_card, or a struct conf for a key of the agent; so in all functions here
  *
  * Return: 0; -EINVAL with what is wrong in @wrong; -ENOMEM.
  */
-int conf_value_set(struct conf *conf, const struct conf_key *key, const char *text,
+int conf_value_set(void *values, const struct conf_key *key, const char *text,
                    char wrong[CONF_WRONG_MAX]);
 
 /**
- * conf_value_clear() - release what @key in @conf holds
+ * conf_value_clear() - release what @key holds
  */
-void conf_value_clear(struct conf *conf, const struct conf_key *key);
+void conf_value_clear(void *values, const struct conf_key *key);
+
+/**
+ * conf_value_copy() - give @key in @to the value that it has in @from
+ *
+ * Return: 0; -ENOMEM.
+ */
+int conf_value_copy(void *to, const void *from, const struct conf_key *key);
+
+/**
+ * conf_value_equal() - whether @key has the same value in both
+ */
+bool conf_value_equal(const void *a, const void *b, const struct conf_key *key);
 
 /**
  * conf_value_print() - "Key=value" and a newline; for a list, one line each
  */
-void conf_value_print(const struct conf *conf, const struct conf_key *key, FILE *stream);
+void conf_value_print(const void *values, const struct conf_key *key, FILE *stream);
 
 /**
  * conf_value_allowed() - what would be right, in words
@@ -79,3 +100,4 @@ const char *conf_wrong_target(const char *text);
 const char *conf_wrong_endpoint(const char *text);
 const char *conf_wrong_header(const char *text);
 const char *conf_wrong_mnc_length(const char *text);
+const char *conf_wrong_digits(const char *text);

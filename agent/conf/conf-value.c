@@ -18,12 +18,12 @@
 
 static const char *const level_names[] = {"err", "warning", "notice", "info", "debug"};
 
-static void *field(struct conf *conf, const struct conf_key *key) {
-    return (char *)conf + key->offset;
+static void *field(void *values, const struct conf_key *key) {
+    return (char *)values + key->offset;
 }
 
-static const void *field_const(const struct conf *conf, const struct conf_key *key) {
-    return (const char *)conf + key->offset;
+static const void *field_const(const void *values, const struct conf_key *key) {
+    return (const char *)values + key->offset;
 }
 
 _printf_(2, 3) static int refuse(char wrong[CONF_WRONG_MAX], const char *format, ...) {
@@ -169,12 +169,23 @@ static int set_level(const char *text, int *value, char wrong[CONF_WRONG_MAX]) {
     return 0;
 }
 
-int conf_value_set(struct conf *conf, const struct conf_key *key, const char *text,
+static int set_choice(const struct conf_key *key, const char *text, int *value,
+                      char wrong[CONF_WRONG_MAX]) {
+    for (int i = 0; key->choices[i]; i++) {
+        if (strcmp(key->choices[i], text) == 0) {
+            *value = i;
+            return 0;
+        }
+    }
+    return refuse(wrong, "none of these");
+}
+
+int conf_value_set(void *values, const struct conf_key *key, const char *text,
                    char wrong[CONF_WRONG_MAX]) {
-    void *value = field(conf, key);
+    void *value = field(values, key);
 
     if (text[0] == '\0') {
-        conf_value_clear(conf, key);
+        conf_value_clear(values, key);
         text = key->fallback;
         if (text[0] == '\0')
             return 0;
@@ -192,24 +203,103 @@ int conf_value_set(struct conf *conf, const struct conf_key *key, const char *te
         return set_bool(text, value, wrong);
     case CONF_LEVEL:
         return set_level(text, value, wrong);
+    case CONF_CHOICE:
+        return set_choice(key, text, value, wrong);
     }
     return -EINVAL;
 }
 
-void conf_value_clear(struct conf *conf, const struct conf_key *key) {
+void conf_value_clear(void *values, const struct conf_key *key) {
     if (key->type == CONF_STRING) {
-        char **value = field(conf, key);
+        char **value = field(values, key);
 
         free(*value);
         *value = NULL;
     } else if (key->type == CONF_HEADERS) {
-        char ***value = field(conf, key);
+        char ***value = field(values, key);
 
         for (char **p = *value; p && *p; p++)
             free(*p);
         free(*value);
         *value = NULL;
     }
+}
+
+static int copy_strings(char ***to, char *const *from) {
+    size_t count = 0;
+
+    while (from && from[count])
+        count++;
+    if (count == 0)
+        return 0;
+    *to = calloc(count + 1, sizeof(**to));
+    if (!*to)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        (*to)[i] = strdup(from[i]);
+        if (!(*to)[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int conf_value_copy(void *to, const void *from, const struct conf_key *key) {
+    const void *value = field_const(from, key);
+    const char *text;
+
+    conf_value_clear(to, key);
+    switch (key->type) {
+    case CONF_STRING:
+        text = *(char *const *)value;
+        *(char **)field(to, key) = text ? strdup(text) : NULL;
+        return text && !*(char **)field(to, key) ? -ENOMEM : 0;
+    case CONF_HEADERS:
+        return copy_strings(field(to, key), *(char **const *)value);
+    case CONF_UNSIGNED:
+    case CONF_DURATION:
+        *(uint64_t *)field(to, key) = *(const uint64_t *)value;
+        return 0;
+    case CONF_BOOL:
+        *(bool *)field(to, key) = *(const bool *)value;
+        return 0;
+    case CONF_LEVEL:
+    case CONF_CHOICE:
+        *(int *)field(to, key) = *(const int *)value;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_texts(char *const *a, char *const *b) {
+    if (!a || !b)
+        return a == b;
+    while (*a && same_text(*a, *b))
+        a++, b++;
+    return *a == *b;
+}
+
+bool conf_value_equal(const void *a, const void *b, const struct conf_key *key) {
+    const void *left = field_const(a, key), *right = field_const(b, key);
+
+    switch (key->type) {
+    case CONF_STRING:
+        return same_text(*(char *const *)left, *(char *const *)right);
+    case CONF_HEADERS:
+        return same_texts(*(char **const *)left, *(char **const *)right);
+    case CONF_UNSIGNED:
+    case CONF_DURATION:
+        return *(const uint64_t *)left == *(const uint64_t *)right;
+    case CONF_BOOL:
+        return *(const bool *)left == *(const bool *)right;
+    case CONF_LEVEL:
+    case CONF_CHOICE:
+        return *(const int *)left == *(const int *)right;
+    }
+    return false;
 }
 
 /* Microseconds as seconds, with no more decimals than needed. */
@@ -238,8 +328,8 @@ static void print_headers(const struct conf_key *key, char *const *headers, FILE
         fprintf(stream, "%s=%s\n", key->name, *headers);
 }
 
-void conf_value_print(const struct conf *conf, const struct conf_key *key, FILE *stream) {
-    const void *value = field_const(conf, key);
+void conf_value_print(const void *values, const struct conf_key *key, FILE *stream) {
+    const void *value = field_const(values, key);
     char text[32];
 
     switch (key->type) {
@@ -264,6 +354,9 @@ void conf_value_print(const struct conf *conf, const struct conf_key *key, FILE 
         return;
     case CONF_LEVEL:
         fprintf(stream, "%s=%s\n", key->name, level_name(*(const int *)value));
+        return;
+    case CONF_CHOICE:
+        fprintf(stream, "%s=%s\n", key->name, key->choices[*(const int *)value]);
         return;
     }
 }

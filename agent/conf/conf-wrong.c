@@ -176,6 +176,11 @@ const char *conf_wrong_header(const char *text) {
     return conf_wrong_plain(text);
 }
 
+/* A shell pattern for digits. */
+const char *conf_wrong_digits(const char *text) {
+    return text[strspn(text, DIGITS "*?[]!-")] == '\0' ? NULL : "not a pattern of digits";
+}
+
 const char *conf_wrong_mnc_length(const char *text) {
     return strcmp(text, "1") == 0 ? "no MNC has one digit" : NULL;
 }

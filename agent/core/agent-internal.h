@@ -18,10 +18,12 @@ enum agent_request_kind {
     AGENT_REQUEST_DIAGNOSIS,
 };
 
-/* Somebody who waits. In exactly one list of its agent until it is answered or cancelled. */
+struct agent_card;
+
+/* Somebody who waits. In exactly one list of its card until it is answered or cancelled. */
 struct agent_request {
     struct agent_request *previous, *next;
-    struct agent *agent;
+    struct agent_card *card;
     enum agent_request_kind kind;
     struct access_caller caller;
     char naf_fqdn[NAF_FQDN_MAX + 1]; /* normalised */
@@ -36,28 +38,26 @@ struct agent_request_list {
     struct agent_request head;
 };
 
-struct agent {
-    sd_event *event; /* a reference */
-    char *config_directory, *plugin_directory;
-    struct conf *conf;
-    struct access *access;
+/* One card: its worker, its Ks, and who waits for either. */
+struct agent_card {
+    struct agent *agent;
+    struct conf_card *conf; /* the worker's; it outlives the worker */
+    struct worker *worker;  /* NULL before agent_start() */
+    bool released;          /* the worker */
     struct keystore *store;
-    struct worker *worker;
     sd_event_source *expiry; /* erases the Ks when its time is over */
-    sd_event_source *notify; /* tells of changes once a turn */
 
-    struct agent_request_list waiting;   /* for a bootstrap */
+    struct agent_request_list waiting; /* for a bootstrap */
     struct agent_request_list diagnosing;
-    size_t pending; /* in both lists */
     uint64_t bootstrap_job; /* under way, 0 for none */
     uint64_t probe_job;
     uint64_t not_before_usec; /* the BSF asked to be left alone until then, now_usec() clock */
 
     /* The card as last reported. */
-    bool card_known;
-    int card_r;
-    struct failure card_failure; /* why card_r is not 0 */
-    enum keystrap_card_state card;
+    bool known;
+    int r;
+    struct failure failure; /* why r is not 0 */
+    enum keystrap_card_state state;
     struct uicc_identity identity;
     char reader[PLUGIN_TEXT_MAX];
     char impi[IMPI_MAX + 1];
@@ -67,20 +67,55 @@ struct agent {
     struct failure last_failure;
     uint64_t bootstraps;
     uint64_t last_card_usec, last_network_usec, last_total_usec;
-    uint64_t denial_logged_usec[DENIAL_LOG_SLOTS]; /* by uid: a flood of denials is not one of log lines */
+};
+
+/* A worker that was told to end, with the configuration that it still uses. */
+struct agent_leaving {
+    struct agent_leaving *next;
+    struct agent *agent;
+    struct worker *worker;
+    struct conf_card *conf;
+};
+
+struct agent {
+    sd_event *event; /* a reference */
+    char *config_directory, *plugin_directory;
+    struct agent_card *cards[CARDS_MAX]; /* in the order of the configuration */
+    size_t cards_count;
+    struct access *access;
+    sd_event_source *notify; /* tells of changes once a turn */
+    size_t pending;          /* requests in the lists of all cards */
+    struct agent_leaving *leaving; /* while there are any, no new worker is released */
+    bool started;
+    uint64_t denial_logged_usec[DENIAL_LOG_SLOTS]; /* by uid: a flood of denials is no flood of log lines */
     agent_changed_fn changed;
     void *changed_userdata;
 };
 
+/* --- Lists of requests (request-list.c) ------------------------------------------------------------ */
+
 void agent_request_list_init(struct agent_request_list *list);
 void agent_request_list_append(struct agent_request_list *list, struct agent_request *request);
 struct agent_request *agent_request_list_pop(struct agent_request_list *list);
+void agent_request_list_remove(struct agent_request *request);
+bool agent_request_list_empty(const struct agent_request_list *list);
+size_t agent_request_list_count_user(const struct agent_request_list *list, uid_t uid);
 
 /**
  * agent_request_list_take() - move everything over, so that a callback which asks again does not wait in
  * the list that is being answered
  */
 void agent_request_list_take(struct agent_request_list *from, struct agent_request_list *ret);
+
+/* --- Requests (requests.c, diagnose.c) ------------------------------------------------------------- */
+
+/**
+ * agent_check_manage() - whether @caller may manage, and the card @uicc that it means, NULL for the first
+ *
+ * Return: 0; ACCESS_E_DENIED; UICC_E_UNCONFIGURED.
+ */
+int agent_check_manage(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                       struct agent_card **ret, struct failure *failure);
 
 /**
  * agent_log_denial() - tell the operator, at most once a second for each user (as good as: users whose
@@ -89,8 +124,11 @@ void agent_request_list_take(struct agent_request_list *from, struct agent_reque
 void agent_log_denial(struct agent *agent, const struct access_caller *caller,
                       const struct failure *failure);
 
-void agent_requests_answer(struct agent *agent, int r, const struct failure *failure);
-void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failure *failure,
+/**
+ * agent_requests_answer(), agent_diagnoses_answer() - answer all who wait for a bootstrap or a diagnosis of @card
+ */
+void agent_requests_answer(struct agent_card *card, int r, const struct failure *failure);
+void agent_diagnoses_answer(struct agent_card *card, int probe_r, const struct failure *failure,
                             int64_t bsf_date);
 
 /**
@@ -99,22 +137,84 @@ void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failu
 int agent_check_pending(const struct agent *agent, const struct access_caller *caller,
                         struct failure *failure);
 
+/* --- The agent as a whole (agent.c) ---------------------------------------------------------------- */
+
 /**
  * agent_touch() - something that agent_get_status() tells has changed
  */
 void agent_touch(struct agent *agent);
 
 /**
- * agent_forget_ks() - erase the Ks and stop its clock. Returns whether there was one.
+ * agent_find_card() - the card @name; for NULL the first
+ *
+ * Return: 0; UICC_E_UNCONFIGURED.
  */
-bool agent_forget_ks(struct agent *agent);
+int agent_find_card(struct agent *agent, const char *name, struct agent_card **ret,
+                    struct failure *failure);
 
 /**
- * agent_want_bootstrap() - have the worker run one unless it does already
+ * agent_find_usable() - as agent_find_card(), but for NULL the first card that has a Ks or can be bootstrapped with; where
+ * there is none, the first that nothing is known of yet; else the first
  */
-int agent_want_bootstrap(struct agent *agent);
+int agent_find_usable(struct agent *agent, const char *name, struct agent_card **ret,
+                      struct failure *failure);
 
 /**
- * agent_want_probe() - have the worker ask the BSF whether it is there, unless it is about to
+ * agent_let_go() - have @worker end, which uses @conf; both are taken over, and freed once it has left its card
  */
-int agent_want_probe(struct agent *agent);
+void agent_let_go(struct agent *agent, struct worker *worker, struct conf_card *conf);
+
+/* --- One card (agent-card.c) ----------------------------------------------------------------------- */
+
+/**
+ * agent_card_new() - a card without a worker. @conf is taken over where this returns 0.
+ */
+int agent_card_new(struct agent *agent, struct conf_card *conf, struct agent_card **ret);
+
+/**
+ * agent_card_free() - erase its Ks, end its worker and wait for that. Nobody may wait for it any more. NULL is
+ * allowed; returns NULL.
+ */
+struct agent_card *agent_card_free(struct agent_card *card);
+
+/**
+ * agent_card_dismiss() - answer everybody who waits for the card with @failure
+ */
+void agent_card_dismiss(struct agent_card *card, const struct failure *failure);
+
+/**
+ * agent_card_worker() - make a worker for the card that works by @conf; it is not released
+ */
+int agent_card_worker(struct agent_card *card, const struct conf_card *conf, struct worker **ret);
+
+/**
+ * agent_card_renew_worker() - go on with @worker and @conf, which are taken over, in place of those before
+ * @change: CONF_OTHER_WAY or CONF_OTHER_KS
+ */
+void agent_card_renew_worker(struct agent_card *card, struct worker *worker, struct conf_card *conf,
+                             enum conf_change change);
+
+/**
+ * agent_card_release() - let its worker work, unless it does
+ */
+void agent_card_release(struct agent_card *card);
+
+/**
+ * agent_card_forget() - erase the Ks and stop its clock. Returns whether there was one.
+ */
+bool agent_card_forget(struct agent_card *card);
+
+/**
+ * agent_card_has_ks() - whether there is a Ks that is alive
+ */
+bool agent_card_has_ks(struct agent_card *card);
+
+/**
+ * agent_card_want_bootstrap() - have the worker run one unless it does already
+ */
+int agent_card_want_bootstrap(struct agent_card *card);
+
+/**
+ * agent_card_want_probe() - have the worker ask the BSF whether it is there, unless it is about to
+ */
+int agent_card_want_probe(struct agent_card *card);

@@ -17,7 +17,7 @@
 #include "log.h"
 #include "util.h"
 
-int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
+int card_job_init(struct card_job *job, const struct conf_card *conf, const char *plugin_directory,
                   int cancel_fd, plugin_started_fn started, void *userdata) {
     _cleanup_free_ char *program = NULL;
     struct plugin_options options = {
@@ -59,7 +59,7 @@ void card_job_done(struct card_job *job) {
 }
 
 /* No card to read: say why, in the words of whoever has to mend it. */
-static int card_state_outcome(const struct plugin_state *state, const struct conf *conf,
+static int card_state_outcome(const struct plugin_state *state, const struct conf_card *conf,
                               struct failure *failure) {
     const char *why = state->text[0] ? state->text : "no reason given";
 
@@ -202,7 +202,7 @@ static const struct ub_ops card_job_ops = {
 };
 
 static struct ub_parameters card_job_parameters(const struct card_job *job) {
-    const struct conf *conf = job->conf;
+    const struct conf_card *conf = job->conf;
 
     return (struct ub_parameters){
         .impi = job->impi[0] ? job->impi : conf->impi,

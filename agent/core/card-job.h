@@ -16,7 +16,7 @@
 
 /* One transport program, the card behind it, and the way to the BSF. */
 struct card_job {
-    const struct conf *conf; /* borrowed */
+    const struct conf_card *conf; /* borrowed */
     struct plugin *plugin;
     struct http_client *http;
     struct uicc *uicc;       /* NULL while no card is known to be there */
@@ -31,7 +31,7 @@ struct card_job {
  * card_job_init() - start nothing yet
  * @started: told of every transport program that is started; @userdata is for it
  */
-int card_job_init(struct card_job *job, const struct conf *conf, const char *plugin_directory,
+int card_job_init(struct card_job *job, const struct conf_card *conf, const char *plugin_directory,
                   int cancel_fd, plugin_started_fn started, void *userdata);
 void card_job_done(struct card_job *job);
 

@@ -45,24 +45,24 @@ static void _printf_(5, 6) diagnosis_add(struct diagnosis *diagnosis, const char
     check->remedy = remedy ? remedy : code == 0 ? "" : outcome_remedy(code);
 }
 
-static void diagnose_card(const struct agent *agent, struct diagnosis *diagnosis) {
-    const struct failure *failure = &agent->card_failure;
-    bool present = agent->card == KEYSTRAP_CARD_PRESENT;
+static void diagnose_card(const struct agent_card *card, struct diagnosis *diagnosis) {
+    const struct failure *failure = &card->failure;
+    bool present = card->state == KEYSTRAP_CARD_PRESENT;
 
-    if (!agent->card_known || agent->card == KEYSTRAP_CARD_SERVICE_ABSENT ||
-        agent->card == KEYSTRAP_CARD_READER_ABSENT) {
-        int code = agent->card_r != 0 ? agent->card_r : UICC_E_SERVICE_ABSENT;
+    if (!card->known || card->state == KEYSTRAP_CARD_SERVICE_ABSENT ||
+        card->state == KEYSTRAP_CARD_READER_ABSENT) {
+        int code = card->r != 0 ? card->r : UICC_E_SERVICE_ABSENT;
 
         diagnosis_add(diagnosis, "reader", code, NULL, "%s",
                       failure->text[0] ? failure->text : "the transport has not answered yet");
         diagnosis_add(diagnosis, "card", code, "see reader", "not looked at: no reader");
         return;
     }
-    diagnosis_add(diagnosis, "reader", 0, NULL, "%s (%s)", agent->reader, agent->conf->transport);
+    diagnosis_add(diagnosis, "reader", 0, NULL, "%s (%s)", card->reader, card->conf->transport);
     if (!present)
-        diagnosis_add(diagnosis, "card", agent->card_r, NULL, "%s", failure->text);
-    else if (agent->identity.iccid[0])
-        diagnosis_add(diagnosis, "card", 0, NULL, "ICCID %.6s...", agent->identity.iccid);
+        diagnosis_add(diagnosis, "card", card->r, NULL, "%s", failure->text);
+    else if (card->identity.iccid[0])
+        diagnosis_add(diagnosis, "card", 0, NULL, "ICCID %.6s...", card->identity.iccid);
     else
         diagnosis_add(diagnosis, "card", 0, NULL, "present, without a readable ICCID");
 }
@@ -83,11 +83,11 @@ static const char *pin_text(enum uicc_pin pin) {
     return "unknown";
 }
 
-static void diagnose_application(const struct agent *agent, struct diagnosis *diagnosis) {
-    const struct uicc_identity *identity = &agent->identity;
-    int missing = agent->card_r != 0 ? agent->card_r : UICC_E_CARD_ABSENT;
+static void diagnose_application(const struct agent_card *card, struct diagnosis *diagnosis) {
+    const struct uicc_identity *identity = &card->identity;
+    int missing = card->r != 0 ? card->r : UICC_E_CARD_ABSENT;
 
-    if (!agent->card_known || agent->card != KEYSTRAP_CARD_PRESENT) {
+    if (!card->known || card->state != KEYSTRAP_CARD_PRESENT) {
         diagnosis_add(diagnosis, "application", missing, "see card", "not looked at: no card");
         diagnosis_add(diagnosis, "pin", missing, "see card", "not looked at: no card");
         diagnosis_add(diagnosis, "service-68", missing, "see card", "not looked at: no card");
@@ -95,7 +95,7 @@ static void diagnose_application(const struct agent *agent, struct diagnosis *di
     }
 
     if (identity->aid_length == 0)
-        diagnosis_add(diagnosis, "application", missing, NULL, "%s", agent->card_failure.text);
+        diagnosis_add(diagnosis, "application", missing, NULL, "%s", card->failure.text);
     else
         diagnosis_add(diagnosis, "application", 0, NULL, "USIM%s%s", identity->label[0] ? ", " : "",
                       identity->label);
@@ -116,15 +116,15 @@ static void diagnose_application(const struct agent *agent, struct diagnosis *di
             "EF_UST does not announce GBA: the card runs GBA_ME only, which is what is used");
 }
 
-static void diagnose_network(const struct agent *agent, struct diagnosis *diagnosis, int probe_r,
-                             const struct failure *failure, int64_t bsf_date) {
-    const char *bsf = agent->bsf[0] ? agent->bsf : agent->conf->bsf;
+static void diagnose_network(const struct agent_card *card, struct diagnosis *diagnosis,
+                             int probe_r, const struct failure *failure, int64_t bsf_date) {
+    const char *bsf = card->bsf[0] ? card->bsf : card->conf->bsf;
     int64_t skew;
 
     if (bsf)
         diagnosis_add(diagnosis, "bsf-name", 0, NULL, "%s%s%s", bsf,
-                      agent->conf->connect_to ? ", reached at " : "",
-                      agent->conf->connect_to ? agent->conf->connect_to : "");
+                      card->conf->connect_to ? ", reached at " : "",
+                      card->conf->connect_to ? card->conf->connect_to : "");
     else
         diagnosis_add(diagnosis, "bsf-name", UICC_E_IDENTITY,
                       "see above, or set Bsf= and Impi= in keystrap.conf",
@@ -148,21 +148,22 @@ static void diagnose_network(const struct agent *agent, struct diagnosis *diagno
         diagnosis_add(diagnosis, "clock", 0, NULL, "within %d s of the BSF's", CLOCK_TOLERANCE_SEC);
 }
 
-void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failure *failure,
+void agent_diagnoses_answer(struct agent_card *card, int probe_r, const struct failure *failure,
                             int64_t bsf_date) {
+    bool dismissed = probe_r == UB_E_CANCELLED || probe_r == UICC_E_UNCONFIGURED;
     struct agent_request_list answered;
     struct agent_request *request;
     struct diagnosis diagnosis = {0};
 
-    agent_request_list_take(&agent->diagnosing, &answered);
-    if (probe_r != UB_E_CANCELLED) {
-        diagnose_card(agent, &diagnosis);
-        diagnose_application(agent, &diagnosis);
-        diagnose_network(agent, &diagnosis, probe_r, failure, bsf_date);
+    agent_request_list_take(&card->diagnosing, &answered);
+    if (!dismissed) {
+        diagnose_card(card, &diagnosis);
+        diagnose_application(card, &diagnosis);
+        diagnose_network(card, &diagnosis, probe_r, failure, bsf_date);
     }
     while ((request = agent_request_list_pop(&answered))) {
-        agent->pending--;
-        if (probe_r == UB_E_CANCELLED)
+        card->agent->pending--;
+        if (dismissed)
             request->diagnosed(probe_r, NULL, 0, failure, request->userdata);
         else
             request->diagnosed(0, diagnosis.checks, diagnosis.count, NULL, request->userdata);
@@ -170,32 +171,19 @@ void agent_diagnoses_answer(struct agent *agent, int probe_r, const struct failu
     }
 }
 
-int agent_want_probe(struct agent *agent) {
-    int64_t job;
-
-    if (agent->probe_job != 0)
-        return 0;
-    job = worker_probe(agent->worker);
-    if (job < 0)
-        return (int)job;
-    agent->probe_job = (uint64_t)job;
-    return 0;
-}
-
-int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
-                   void *userdata, struct agent_request **ret) {
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                   agent_diagnosis_fn done, void *userdata, struct agent_request **ret) {
     struct agent_request *request;
     struct failure failure = {0};
+    struct agent_card *card;
     int r;
 
     *ret = NULL;
-    r = access_check_manage(agent->access, caller, &failure);
-    if (r == ACCESS_E_DENIED)
-        agent_log_denial(agent, caller, &failure);
+    r = agent_check_manage(agent, caller, uicc, &card, &failure);
     if (r == 0)
         r = agent_check_pending(agent, caller, &failure);
     if (r == 0)
-        r = agent_want_probe(agent);
+        r = agent_card_want_probe(card);
     if (r != 0) {
         done(r, NULL, 0, &failure, userdata);
         return 0;
@@ -204,12 +192,12 @@ int agent_diagnose(struct agent *agent, const struct access_caller *caller, agen
     request = calloc(1, sizeof(*request));
     if (!request)
         return -ENOMEM;
-    request->agent = agent;
+    request->card = card;
     request->kind = AGENT_REQUEST_DIAGNOSIS;
     request->caller = *caller;
     request->diagnosed = done;
     request->userdata = userdata;
-    agent_request_list_append(&agent->diagnosing, request);
+    agent_request_list_append(&card->diagnosing, request);
     agent->pending++;
     *ret = request;
     return 0;

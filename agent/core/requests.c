@@ -4,7 +4,7 @@
  * Requests: who asks for a key, and who waits for one.
  *
  * A request that can be answered at once is answered at once, and leaves nothing behind. The others
- * wait in one list for the one bootstrap that is under way, whatever their number.
+ * wait in their card's list for the one bootstrap that is under way, whatever their number.
  */
 
 #include <errno.h>
@@ -18,43 +18,6 @@
 #include "util.h"
 
 #define DENIAL_LOG_INTERVAL_USEC (1 * USEC_PER_SEC)
-
-void agent_request_list_init(struct agent_request_list *list) {
-    list->head.previous = list->head.next = &list->head;
-}
-
-void agent_request_list_append(struct agent_request_list *list, struct agent_request *request) {
-    request->previous = list->head.previous;
-    request->next = &list->head;
-    list->head.previous->next = request;
-    list->head.previous = request;
-}
-
-static void agent_request_unlink(struct agent_request *request) {
-    request->previous->next = request->next;
-    request->next->previous = request->previous;
-}
-
-struct agent_request *agent_request_list_pop(struct agent_request_list *list) {
-    struct agent_request *request = list->head.next;
-
-    if (request == &list->head)
-        return NULL;
-    agent_request_unlink(request);
-    return request;
-}
-
-static bool agent_request_list_empty(const struct agent_request_list *list) {
-    return list->head.next == &list->head;
-}
-
-void agent_request_list_take(struct agent_request_list *from, struct agent_request_list *ret) {
-    struct agent_request *request;
-
-    agent_request_list_init(ret);
-    while ((request = agent_request_list_pop(from)))
-        agent_request_list_append(ret, request);
-}
 
 static void agent_hand_over(const struct secret *key, const struct keystore_info *info,
                             bool bootstrapped, agent_key_fn done, void *userdata) {
@@ -70,23 +33,24 @@ static void agent_hand_over(const struct secret *key, const struct keystore_info
 }
 
 /* Derive, hand over, erase. */
-static int agent_answer_key(struct agent *agent, const char *naf_fqdn, const uint8_t *ua_protocol,
-                            bool bootstrapped, agent_key_fn done, void *userdata) {
+static int agent_answer_key(struct agent_card *card, const char *naf_fqdn,
+                            const uint8_t *ua_protocol, bool bootstrapped, agent_key_fn done,
+                            void *userdata) {
     _cleanup_secret_ struct secret *key = NULL;
     struct keystore_info info;
     int r;
 
-    r = keystore_derive(agent->store, naf_fqdn, ua_protocol, &key, &info);
+    r = keystore_derive(card->store, naf_fqdn, ua_protocol, &key, &info);
     if (r == 0)
         agent_hand_over(key, &info, bootstrapped, done, userdata);
     return r;
 }
 
-static int agent_answer_bootstrap(struct agent *agent, agent_key_fn done, void *userdata) {
+static int agent_answer_bootstrap(struct agent_card *card, agent_key_fn done, void *userdata) {
     struct keystore_info info;
     int r;
 
-    r = keystore_get(agent->store, &info);
+    r = keystore_get(card->store, &info);
     if (r == 0)
         agent_hand_over(NULL, &info, true, done, userdata);
     return r;
@@ -102,9 +66,9 @@ static void agent_refuse(int r, const struct failure *failure, agent_key_fn done
 /* The rules may have been loaded again while it waited. */
 static int agent_request_still_may(const struct agent_request *request, struct failure *failure) {
     if (request->kind == AGENT_REQUEST_NAF_KEY)
-        return access_may_naf(request->agent->access, &request->caller, request->naf_fqdn,
+        return access_may_naf(request->card->agent->access, &request->caller, request->naf_fqdn,
                               request->ua_protocol, failure);
-    return access_check_manage(request->agent->access, &request->caller, failure);
+    return access_check_manage(request->card->agent->access, &request->caller, failure);
 }
 
 static void agent_request_finish(struct agent_request *request, int r,
@@ -114,55 +78,53 @@ static void agent_request_finish(struct agent_request *request, int r,
     if (r == 0)
         r = agent_request_still_may(request, &own);
     if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY)
-        r = agent_answer_key(request->agent, request->naf_fqdn, request->ua_protocol, true,
+        r = agent_answer_key(request->card, request->naf_fqdn, request->ua_protocol, true,
                              request->done, request->userdata);
     else if (r == 0)
-        r = agent_answer_bootstrap(request->agent, request->done, request->userdata);
+        r = agent_answer_bootstrap(request->card, request->done, request->userdata);
     if (r != 0)
         agent_refuse(r, failure ? failure : &own, request->done, request->userdata);
     free(request);
 }
 
-void agent_requests_answer(struct agent *agent, int r, const struct failure *failure) {
+void agent_requests_answer(struct agent_card *card, int r, const struct failure *failure) {
     struct agent_request_list answered;
     struct agent_request *request;
 
-    agent_request_list_take(&agent->waiting, &answered);
+    agent_request_list_take(&card->waiting, &answered);
     while ((request = agent_request_list_pop(&answered))) {
-        agent->pending--;
+        card->agent->pending--;
         agent_request_finish(request, r, failure);
     }
 }
 
 /* What is wrong with the card, for who would otherwise wait for nothing. 0 where a try is worth it. */
-static int agent_check_card(const struct agent *agent, struct failure *failure) {
+static int agent_check_card(const struct agent_card *card, struct failure *failure) {
     /* A transport program that died is started again by the job itself. */
-    if (!agent->card_known || agent->card == KEYSTRAP_CARD_PRESENT || agent->card_r == 0 ||
-        agent->card_r == UICC_E_TRANSPORT)
+    if (!card->known || card->state == KEYSTRAP_CARD_PRESENT || card->r == 0 ||
+        card->r == UICC_E_TRANSPORT)
         return 0;
-    return failure_set(failure, agent->card_r, "%s", agent->card_failure.text);
+    return failure_set(failure, card->r, "%s", card->failure.text);
 }
 
-static int agent_check_bsf(const struct agent *agent, struct failure *failure) {
+static int agent_check_bsf(const struct agent_card *card, struct failure *failure) {
     uint64_t now = now_usec();
 
-    if (now >= agent->not_before_usec)
+    if (now >= card->not_before_usec)
         return 0;
     return failure_set(failure, UB_E_BUSY,
                        "the BSF %s asked to be left alone for another %" PRIu64
                        " s; ask again then",
-                       agent->bsf, (agent->not_before_usec - now) / USEC_PER_SEC + 1);
+                       card->bsf, (card->not_before_usec - now) / USEC_PER_SEC + 1);
 }
 
 /* How many requests of the user @uid wait already. */
 static size_t agent_count_user(const struct agent *agent, uid_t uid) {
-    const struct agent_request_list *lists[] = {&agent->waiting, &agent->diagnosing};
     size_t count = 0;
 
-    for (size_t i = 0; i < ELEMENTS(lists); i++)
-        for (const struct agent_request *request = lists[i]->head.next; request != &lists[i]->head;
-             request = request->next)
-            count += request->caller.uid == uid;
+    for (size_t i = 0; i < agent->cards_count; i++)
+        count += agent_request_list_count_user(&agent->cards[i]->waiting, uid) +
+                 agent_request_list_count_user(&agent->cards[i]->diagnosing, uid);
     return count;
 }
 
@@ -178,29 +140,27 @@ int agent_check_pending(const struct agent *agent, const struct access_caller *c
     return 0;
 }
 
-/* Put a request into the list and see that what it waits for happens. */
-static int agent_enqueue(struct agent *agent, struct agent_request *request,
-                         struct failure *failure) {
+/* Put a request into its card's list and see that what it waits for happens. */
+static int agent_enqueue(struct agent_request *request, struct failure *failure) {
+    struct agent_card *card = request->card;
     int r;
 
-    r = agent_check_pending(agent, &request->caller, failure);
+    r = agent_check_pending(card->agent, &request->caller, failure);
     if (r == 0)
-        r = agent_check_card(agent, failure);
+        r = agent_check_card(card, failure);
     /* Who may manage may also try before the BSF's time: its word is not under any proof. */
-    if (r == 0 && agent->bootstrap_job == 0 && request->kind != AGENT_REQUEST_BOOTSTRAP)
-        r = agent_check_bsf(agent, failure);
+    if (r == 0 && card->bootstrap_job == 0 && request->kind != AGENT_REQUEST_BOOTSTRAP)
+        r = agent_check_bsf(card, failure);
     if (r == 0)
-        r = agent_want_bootstrap(agent);
+        r = agent_card_want_bootstrap(card);
     if (r != 0)
         return r;
-    request->agent = agent;
-    agent_request_list_append(&agent->waiting, request);
-    agent->pending++;
+    agent_request_list_append(&card->waiting, request);
+    card->agent->pending++;
     return 0;
 }
 
-static int agent_wait(struct agent *agent, const struct agent_request *template,
-                      struct agent_request **ret) {
+static int agent_wait(const struct agent_request *template, struct agent_request **ret) {
     struct agent_request *request;
     struct failure failure = {0};
     int r;
@@ -209,7 +169,7 @@ static int agent_wait(struct agent *agent, const struct agent_request *template,
     if (!request)
         return -ENOMEM;
     *request = *template;
-    r = agent_enqueue(agent, request, &failure);
+    r = agent_enqueue(request, &failure);
     if (r != 0) {
         agent_refuse(r, &failure, request->done, request->userdata);
         free(request);
@@ -230,9 +190,29 @@ void agent_log_denial(struct agent *agent, const struct access_caller *caller,
     log_message(LOG_NOTICE, MESSAGE_ID_DENIED, "denied: %s", failure->text);
 }
 
+/* Who asks for what, and whether it may have it. */
+static int agent_check_naf(struct agent *agent, const struct access_caller *caller,
+                           const struct agent_naf *naf, struct agent_request *request,
+                           struct failure *failure) {
+    int r;
+
+    if (naf->ua_protocol_length != UA_PROTOCOL_LENGTH)
+        return failure_set(failure, KEYS_E_UA_PROTOCOL,
+                           "a Ua security protocol identifier has 5 octets (TS 33.220 Annex H), "
+                           "not %zu",
+                           naf->ua_protocol_length);
+    r = gba_fqdn_normalise(naf->fqdn, request->naf_fqdn, failure);
+    if (r == 0)
+        r = access_check_naf(agent->access, caller, request->naf_fqdn, naf->ua_protocol, failure);
+    if (r == ACCESS_E_DENIED)
+        agent_log_denial(agent, caller, failure);
+    if (r == 0)
+        r = agent_find_usable(agent, naf->uicc, &request->card, failure);
+    return r;
+}
+
 int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
-                         const char *naf_fqdn, const uint8_t *ua_protocol,
-                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         const struct agent_naf *naf, agent_key_fn done, void *userdata,
                          struct agent_request **ret) {
     struct agent_request request = {
         .kind = AGENT_REQUEST_NAF_KEY,
@@ -243,19 +223,10 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
     int r;
 
     *ret = NULL;
-    if (ua_protocol_length != UA_PROTOCOL_LENGTH)
-        r = failure_set(&failure, KEYS_E_UA_PROTOCOL,
-                        "a Ua security protocol identifier has 5 octets (TS 33.220 Annex H), "
-                        "not %zu",
-                        ua_protocol_length);
-    else
-        r = gba_fqdn_normalise(naf_fqdn, request.naf_fqdn, &failure);
-    if (r == 0)
-        r = access_check_naf(agent->access, caller, request.naf_fqdn, ua_protocol, &failure);
-    if (r == ACCESS_E_DENIED)
-        agent_log_denial(agent, caller, &failure);
-    if (r == 0 && !force) {
-        r = agent_answer_key(agent, request.naf_fqdn, ua_protocol, false, done, userdata);
+    r = agent_check_naf(agent, caller, naf, &request, &failure);
+    if (r == 0 && !naf->force) {
+        r = agent_answer_key(request.card, request.naf_fqdn, naf->ua_protocol, false, done,
+                             userdata);
         if (r == 0)
             return 0;
         if (r == KEYS_E_NONE || r == KEYS_E_EXPIRED)
@@ -265,13 +236,24 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
         agent_refuse(r, &failure, done, userdata);
         return 0;
     }
-    memcpy(request.ua_protocol, ua_protocol, sizeof(request.ua_protocol));
+    memcpy(request.ua_protocol, naf->ua_protocol, sizeof(request.ua_protocol));
     request.caller = *caller;
-    return agent_wait(agent, &request, ret);
+    return agent_wait(&request, ret);
 }
 
-int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
-                    void *userdata, struct agent_request **ret) {
+/* Whether @caller may manage, and the card that it means. */
+int agent_check_manage(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                       struct agent_card **ret, struct failure *failure) {
+    int r;
+
+    r = access_check_manage(agent->access, caller, failure);
+    if (r == ACCESS_E_DENIED)
+        agent_log_denial(agent, caller, failure);
+    return r == 0 ? agent_find_card(agent, uicc, ret, failure) : r;
+}
+
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                    agent_key_fn done, void *userdata, struct agent_request **ret) {
     struct agent_request request = {
         .kind = AGENT_REQUEST_BOOTSTRAP,
         .caller = *caller,
@@ -282,61 +264,63 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
     int r;
 
     *ret = NULL;
-    r = access_check_manage(agent->access, caller, &failure);
+    r = agent_check_manage(agent, caller, uicc, &request.card, &failure);
+    if (r == 0)
+        r = agent_find_usable(agent, uicc, &request.card, &failure);
     if (r != 0) {
-        agent_log_denial(agent, caller, &failure);
         agent_refuse(r, &failure, done, userdata);
         return 0;
     }
-    return agent_wait(agent, &request, ret);
+    return agent_wait(&request, ret);
 }
 
 struct agent_request *agent_request_cancel(struct agent_request *request) {
-    struct agent *agent;
+    struct agent_card *card;
 
     if (!request)
         return NULL;
-    agent = request->agent;
-    agent_request_unlink(request);
-    agent->pending--;
+    card = request->card;
+    agent_request_list_remove(request);
+    card->agent->pending--;
     free(request);
 
     /* A job that nobody waits for ends; who asks from now on gets a new one. */
-    if (agent->bootstrap_job != 0 && agent_request_list_empty(&agent->waiting)) {
-        worker_cancel(agent->worker, agent->bootstrap_job);
-        agent->bootstrap_job = 0;
-        agent_touch(agent);
+    if (card->bootstrap_job != 0 && agent_request_list_empty(&card->waiting)) {
+        worker_cancel(card->worker, card->bootstrap_job);
+        card->bootstrap_job = 0;
+        agent_touch(card->agent);
     }
-    if (agent->probe_job != 0 && agent_request_list_empty(&agent->diagnosing)) {
-        worker_cancel(agent->worker, agent->probe_job);
-        agent->probe_job = 0;
+    if (card->probe_job != 0 && agent_request_list_empty(&card->diagnosing)) {
+        worker_cancel(card->worker, card->probe_job);
+        card->probe_job = 0;
     }
     return NULL;
 }
 
-int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure) {
+int agent_forget(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                 struct failure *failure) {
+    struct agent_card *card;
     int r;
 
-    r = access_check_manage(agent->access, caller, failure);
-    if (r != 0) {
-        agent_log_denial(agent, caller, failure);
-        return r;
-    }
-    (void)agent_forget_ks(agent);
-    return 0;
+    r = agent_check_manage(agent, caller, uicc, &card, failure);
+    for (size_t i = 0; r == 0 && i < agent->cards_count; i++)
+        if (!uicc || agent->cards[i] == card)
+            (void)agent_card_forget(agent->cards[i]);
+    return r;
 }
 
-int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+int agent_get_identity(struct agent *agent, const struct access_caller *caller, const char *uicc,
                        const struct uicc_identity **ret, const char **ret_impi,
                        struct failure *failure) {
+    struct agent_card *card;
     int r;
 
-    r = access_check_manage(agent->access, caller, failure);
+    r = agent_check_manage(agent, caller, uicc, &card, failure);
     if (r != 0)
         return r;
-    if (!agent->card_known || agent->card != KEYSTRAP_CARD_PRESENT)
+    if (!card->known || card->state != KEYSTRAP_CARD_PRESENT)
         return failure_set(failure, UICC_E_CARD_ABSENT, "no card is there to tell an identity");
-    *ret = &agent->identity;
-    *ret_impi = agent->impi;
+    *ret = &card->identity;
+    *ret_impi = card->impi;
     return 0;
 }

@@ -148,36 +148,47 @@ void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userd
     agent->changed_userdata = userdata;
 }
 
-void agent_get_status(struct agent *agent, struct agent_status *ret) {
+size_t agent_cards(const struct agent *agent) {
+    (void)agent;
+    return 1;
+}
+
+void agent_get_status(struct agent *agent, size_t index, struct agent_status *ret) {
+    assert_int_equal(index, 0);
     *ret = agent->status;
 }
 
+static void note_uicc(struct agent *agent, const char *uicc) {
+    (void)snprintf(agent->uicc, sizeof(agent->uicc), "%s", uicc ? uicc : "(null)");
+}
+
 int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
-                         const char *naf_fqdn, const uint8_t *ua_protocol,
-                         size_t ua_protocol_length, bool force, agent_key_fn done, void *userdata,
+                         const struct agent_naf *naf, agent_key_fn done, void *userdata,
                          struct agent_request **ret) {
     *ret = NULL;
     (void)snprintf(agent->names[agent->asked++ % ELEMENTS(agent->names)], sizeof(agent->names[0]),
-                   "%.63s", naf_fqdn);
+                   "%.63s", naf->fqdn);
+    note_uicc(agent, naf->uicc);
     agent->caller = *caller;
-    agent->force = force;
-    agent->ua_length = ua_protocol_length;
-    if (ua_protocol_length <= sizeof(agent->ua))
-        memcpy(agent->ua, ua_protocol, ua_protocol_length);
-    if (ua_protocol_length != UA_PROTOCOL_LENGTH) {
+    agent->force = naf->force;
+    agent->ua_length = naf->ua_protocol_length;
+    if (naf->ua_protocol_length <= sizeof(agent->ua))
+        memcpy(agent->ua, naf->ua_protocol, naf->ua_protocol_length);
+    if (naf->ua_protocol_length != UA_PROTOCOL_LENGTH) {
         answer_key(agent, NULL, KEYS_E_UA_PROTOCOL, false, done, userdata);
-    } else if (strncmp(naf_fqdn, "hold", 4) == 0) {
-        *ret = hold(agent, naf_fqdn, userdata);
+    } else if (strncmp(naf->fqdn, "hold", 4) == 0) {
+        *ret = hold(agent, naf->fqdn, userdata);
         (*ret)->done = done;
     } else {
-        answer_key(agent, naf_fqdn, agent->fail_code, false, done, userdata);
+        answer_key(agent, naf->fqdn, agent->fail_code, false, done, userdata);
     }
     return 0;
 }
 
-int agent_bootstrap(struct agent *agent, const struct access_caller *caller, agent_key_fn done,
-                    void *userdata, struct agent_request **ret) {
+int agent_bootstrap(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                    agent_key_fn done, void *userdata, struct agent_request **ret) {
     *ret = NULL;
+    note_uicc(agent, uicc);
     agent->caller = *caller;
     if (agent->hold_all) {
         *ret = hold(agent, "", userdata);
@@ -189,11 +200,12 @@ int agent_bootstrap(struct agent *agent, const struct access_caller *caller, age
     return 0;
 }
 
-int agent_diagnose(struct agent *agent, const struct access_caller *caller, agent_diagnosis_fn done,
-                   void *userdata, struct agent_request **ret) {
+int agent_diagnose(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                   agent_diagnosis_fn done, void *userdata, struct agent_request **ret) {
     struct agent_request now = {.agent = agent, .diagnosed = done, .userdata = userdata};
 
     *ret = NULL;
+    note_uicc(agent, uicc);
     agent->caller = *caller;
     if (agent->hold_all) {
         *ret = hold(agent, "", userdata);
@@ -220,8 +232,10 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
     return NULL;
 }
 
-int agent_forget(struct agent *agent, const struct access_caller *caller, struct failure *failure) {
+int agent_forget(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                 struct failure *failure) {
     (void)caller;
+    note_uicc(agent, uicc);
     if (agent->denied)
         return failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage");
     agent->forgotten++;
@@ -230,10 +244,11 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, struct
     return 0;
 }
 
-int agent_get_identity(struct agent *agent, const struct access_caller *caller,
+int agent_get_identity(struct agent *agent, const struct access_caller *caller, const char *uicc,
                        const struct uicc_identity **ret, const char **ret_impi,
                        struct failure *failure) {
     (void)caller;
+    note_uicc(agent, uicc);
     if (agent->denied)
         return failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage");
     *ret = &agent->identity;

@@ -30,6 +30,7 @@ struct agent {
     char names[128][64];         /* of the NAFs asked for, in order */
     uint8_t ua[8];
     size_t ua_length;
+    char uicc[64]; /* of the last request; "(null)" where it named none */
     bool force;
     struct uicc_identity identity;
     agent_changed_fn changed;

@@ -1,239 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The agent without a card: its worker is this file, so that every report comes when the test wants it.
+ * The agent and one card.
  *
  * Proved here: many callers cause one bootstrap; who leaves cancels what nobody else waits for; a Ks goes with its
  * card and with its time, and stays through what is no change of card; a reload is all or nothing; a BSF that
  * asks for peace gets it.
  */
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "agent.h"
-#include "util.h"
-#include "worker.h"
-
-#define IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
-#define BSF  "bsf.mnc001.mcc001.pub.3gppnetwork.org"
-
-/* --- The worker ------------------------------------------------------------------------------- */
-
-struct worker {
-    worker_report_fn report;
-    void *userdata;
-    bool released;
-};
-
-static struct {
-    struct worker *worker; /* the living one */
-    unsigned workers;      /* made so far */
-    unsigned living;       /* of them */
-    bool refuse_jobs;
-    int64_t jobs;       /* the number of the last */
-    uint64_t cancelled; /* the job that was cancelled last */
-    int refuse_worker;  /* what worker_new() returns */
-} fake;
-
-int worker_new(sd_event *event, const struct conf *conf, const char *plugin_directory,
-               worker_report_fn report, void *userdata, struct worker **ret) {
-    (void)event;
-    (void)conf;
-    (void)plugin_directory;
-    if (fake.refuse_worker)
-        return fake.refuse_worker;
-    fake.worker = calloc(1, sizeof(*fake.worker));
-    assert_non_null(fake.worker);
-    fake.worker->report = report;
-    fake.worker->userdata = userdata;
-    fake.workers++;
-    fake.living++;
-    *ret = fake.worker;
-    return 0;
-}
-
-void worker_release(struct worker *worker) {
-    assert_false(worker->released);
-    assert_int_equal(fake.living, 1); /* never two of them at one card */
-    worker->released = true;
-}
-
-struct worker *worker_free(struct worker *worker) {
-    fake.living -= worker != NULL;
-    free(worker);
-    return NULL;
-}
-
-int64_t worker_bootstrap(struct worker *worker) {
-    assert_ptr_equal(worker, fake.worker);
-    return fake.refuse_jobs ? -ENOMEM : ++fake.jobs;
-}
-
-int64_t worker_probe(struct worker *worker) {
-    assert_ptr_equal(worker, fake.worker);
-    return ++fake.jobs;
-}
-
-void worker_cancel(struct worker *worker, uint64_t job) {
-    assert_ptr_equal(worker, fake.worker);
-    fake.cancelled = job;
-}
-
-static void report(struct worker_report *r) {
-    fake.worker->report(r, fake.worker->userdata);
-    ub_result_done(&r->result);
-}
-
-static void report_card(enum keystrap_card_state card, int r, const char *iccid) {
-    struct worker_report told = {.kind = WORKER_CARD, .card = card, .r = r};
-
-    if (r != 0)
-        (void)failure_set(&told.failure, r, "the card is not usable");
-    if (iccid) {
-        (void)snprintf(told.identity.iccid, sizeof(told.identity.iccid), "%s", iccid);
-        (void)snprintf(told.impi, sizeof(told.impi), "%s", IMPI);
-        (void)snprintf(told.bsf, sizeof(told.bsf), "%s", BSF);
-    }
-    report(&told);
-}
-
-static void report_ready(void) {
-    report_card(KEYSTRAP_CARD_PRESENT, 0, "8988211000000000017");
-}
-
-static void report_bootstrapped(int64_t job, uint64_t life_usec) {
-    struct worker_report told = {.kind = WORKER_BOOTSTRAP, .job = (uint64_t)job};
-
-    assert_int_equal(secret_new(KS_LENGTH, &told.result.ks), 0);
-    (void)snprintf(told.result.impi, sizeof(told.result.impi), "%s", IMPI);
-    (void)snprintf(told.result.btid, sizeof(told.result.btid), "btid-%" PRIi64 "@" BSF, job);
-    told.result.expires_usec = deadline_after(life_usec);
-    told.total_usec = 1000;
-    report(&told);
-}
-
-static void report_failed(int64_t job, int r, uint64_t retry_after_usec) {
-    struct worker_report told = {.kind = WORKER_BOOTSTRAP,
-                                 .job = (uint64_t)job,
-                                 .r = r,
-                                 .retry_after_usec = retry_after_usec};
-
-    (void)failure_set(&told.failure, r, "the BSF said no");
-    report(&told);
-}
-
-/* --- The callers ------------------------------------------------------------------------------ */
-
-struct answer {
-    unsigned count;
-    int r;
-    char btid[BTID_MAX + 1];
-    char text[FAILURE_TEXT_MAX];
-    bool bootstrapped;
-    bool has_key;
-};
-
-static void on_key(int r, const struct agent_key *key, const struct failure *failure,
-                   void *userdata) {
-    struct answer *answer = userdata;
-
-    answer->count++;
-    answer->r = r;
-    answer->has_key = key && key->key && secret_length(key->key) == NAF_KEY_LENGTH;
-    answer->bootstrapped = key && key->bootstrapped;
-    (void)snprintf(answer->btid, sizeof(answer->btid), "%s", key ? key->btid : "");
-    (void)snprintf(answer->text, sizeof(answer->text), "%s", failure ? failure->text : "");
-}
-
-static const uint8_t ua_digest[UA_PROTOCOL_LENGTH] = {0x01, 0x00, 0x00, 0x00, 0x02};
-static const struct access_caller meter = {.uid = 4711};
-static const struct access_caller root = {.uid = 0};
-
-struct world {
-    char directory[64];
-    sd_event *event;
-    struct agent *agent;
-};
-
-static struct agent_request *ask(struct world *world, const char *naf, bool force,
-                                 struct answer *answer) {
-    struct agent_request *request = NULL;
-
-    assert_int_equal(agent_derive_naf_key(world->agent, &meter, naf, ua_digest, sizeof(ua_digest),
-                                          force, on_key, answer, &request),
-                     0);
-    return request;
-}
-
-static enum agent_state state_of(struct world *world) {
-    struct agent_status status;
-
-    agent_get_status(world->agent, &status);
-    return status.state;
-}
-
-static void write_file(const struct world *world, const char *name, const char *text) {
-    char path[128];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", world->directory, name);
-    f = fopen(path, "we");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
-static int set_up(void **state) {
-    struct world *world = calloc(1, sizeof(*world));
-    struct agent_options options;
-    struct failure failure = {0};
-    char path[128];
-
-    assert_non_null(world);
-    memset(&fake, 0, sizeof(fake));
-    (void)snprintf(world->directory, sizeof(world->directory), "/tmp/keystrap-agent-XXXXXX");
-    assert_non_null(mkdtemp(world->directory));
-    (void)snprintf(path, sizeof(path), "%s/access.d", world->directory);
-    assert_int_equal(mkdir(path, 0755), 0);
-    write_file(world, "access.d/meter.conf",
-               "[Principal meter]\nUser=4711\nNafFqdn=*.example.com\nUaProtocol=*\n"
-               "KeysPerMinute=infinity\n");
-    options = (struct agent_options){.config_directory = world->directory,
-                                     .plugin_directory = "/nonexistent"};
-    assert_true(sd_event_new(&world->event) >= 0);
-    assert_int_equal(agent_new(world->event, &options, &world->agent, &failure), 0);
-    assert_int_equal(agent_start(world->agent, &failure), 0);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct world *world = *state;
-    char path[128];
-
-    agent_free(world->agent);
-    sd_event_unref(world->event);
-    (void)snprintf(path, sizeof(path), "%s/access.d/meter.conf", world->directory);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s/access.d", world->directory);
-    (void)rmdir(path);
-    (void)snprintf(path, sizeof(path), "%s/keystrap.conf", world->directory);
-    (void)unlink(path);
-    (void)rmdir(world->directory);
-    free(world);
-    return secret_arena_used() == 0 ? 0 : -1;
-}
+#include "unit/agent-world.h"
 
 /* --- Claims ----------------------------------------------------------------------------------- */
 
@@ -375,7 +150,7 @@ static void a_bootstrap_that_fails_tells_everybody_who_waits(void **state) {
         assert_int_equal(answers[i].r, UB_E_REFUSED);
         assert_string_equal(answers[i].text, "the BSF said no");
     }
-    agent_get_status(world->agent, &status);
+    agent_get_status(world->agent, 0, &status);
     assert_int_equal(status.last_failure->code, UB_E_REFUSED);
     assert_int_equal(status.state, AGENT_CARD_READY);
 }
@@ -401,7 +176,7 @@ static void who_may_manage_tries_before_the_bsfs_time(void **state) {
     report_ready();
     ask(world, "naf.example.com", false, &first);
     report_failed(1, UB_E_BUSY, 3600 * USEC_PER_SEC);
-    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &operators, &request), 0);
+    assert_int_equal(agent_bootstrap(world->agent, &root, NULL, on_key, &operators, &request), 0);
     assert_non_null(request);
     assert_int_equal(operators.count, 0);
     assert_int_equal(fake.jobs, 2);
@@ -542,14 +317,15 @@ static void a_denied_caller_causes_nothing(void **state) {
 }
 
 static void a_bad_name_or_identifier_is_refused_by_name(void **state) {
+    struct agent_naf what = {.fqdn = "naf.example.com", .ua_protocol = ua_digest};
     struct world *world = *state;
     struct agent_request *request = NULL;
     struct answer answer = {0};
 
     assert_null(ask(world, "not a name.example.com", false, &answer));
     assert_int_equal(answer.r, KEYS_E_NAME);
-    assert_int_equal(agent_derive_naf_key(world->agent, &meter, "naf.example.com", ua_digest, 4,
-                                          false, on_key, &answer, &request),
+    what.ua_protocol_length = 4;
+    assert_int_equal(agent_derive_naf_key(world->agent, &meter, &what, on_key, &answer, &request),
                      0);
     assert_null(request);
     assert_int_equal(answer.r, KEYS_E_UA_PROTOCOL);
@@ -562,14 +338,14 @@ static void managing_is_for_who_may(void **state) {
     struct answer answer = {0};
 
     report_ready();
-    assert_int_equal(agent_bootstrap(world->agent, &meter, on_key, &answer, &request), 0);
+    assert_int_equal(agent_bootstrap(world->agent, &meter, NULL, on_key, &answer, &request), 0);
     assert_int_equal(answer.r, ACCESS_E_DENIED);
-    assert_int_equal(agent_forget(world->agent, &meter, &failure), ACCESS_E_DENIED);
-    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &answer, &request), 0);
+    assert_int_equal(agent_forget(world->agent, &meter, NULL, &failure), ACCESS_E_DENIED);
+    assert_int_equal(agent_bootstrap(world->agent, &root, NULL, on_key, &answer, &request), 0);
     assert_non_null(request);
     report_bootstrapped(1, 60 * USEC_PER_SEC);
     assert_int_equal(answer.r, 0);
-    assert_int_equal(agent_forget(world->agent, &root, &failure), 0);
+    assert_int_equal(agent_forget(world->agent, &root, NULL, &failure), 0);
     assert_int_equal(secret_arena_used(), 0);
 }
 
@@ -618,6 +394,7 @@ static void a_reload_of_the_bsf_starts_anew_and_keeps_who_waits(void **state) {
     assert_int_equal(fake.workers, 2);
     assert_int_equal(fake.jobs, 2);
     assert_int_equal(answer.count, 0);
+    let_go();
     report_ready();
     report_bootstrapped(2, 60 * USEC_PER_SEC);
     assert_int_equal(answer.r, 0);
@@ -650,7 +427,7 @@ static void one_user_cannot_take_all_places(void **state) {
         assert_non_null(ask(world, "naf.example.com", false, &answers[i]));
     assert_null(ask(world, "naf.example.com", false, &answers[REQUESTS_PER_USER_MAX]));
     assert_int_equal(answers[REQUESTS_PER_USER_MAX].r, ACCESS_E_TOO_MANY);
-    assert_int_equal(agent_bootstrap(world->agent, &root, on_key, &others, &request), 0);
+    assert_int_equal(agent_bootstrap(world->agent, &root, NULL, on_key, &others, &request), 0);
     assert_non_null(request);
     report_bootstrapped(1, 60 * USEC_PER_SEC);
     assert_int_equal(others.r, 0);
@@ -725,7 +502,8 @@ static void a_diagnosis_has_a_line_for_everything_with_a_remedy_where_bad(void *
     struct diagnosis diagnosis = {0};
 
     report_card(KEYSTRAP_CARD_ABSENT, UICC_E_CARD_ABSENT, NULL);
-    assert_int_equal(agent_diagnose(world->agent, &root, on_diagnosis, &diagnosis, &request), 0);
+    assert_int_equal(agent_diagnose(world->agent, &root, NULL, on_diagnosis, &diagnosis, &request),
+                     0);
     assert_non_null(request);
     report(&probe);
     assert_int_equal(diagnosis.count, 1);
@@ -759,22 +537,10 @@ static void a_remedy_is_told_once_and_beside_the_text(void **state) {
 
     (void)failure_set(&card.failure, card.r, "no card in the reader; insert the SIM");
     report(&card);
-    assert_int_equal(agent_diagnose(world->agent, &root, on_card_check, &called, &request), 0);
+    assert_int_equal(agent_diagnose(world->agent, &root, NULL, on_card_check, &called, &request),
+                     0);
     report(&probe);
     assert_int_equal(called, 1);
-}
-
-#define CLAIM(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
-static int set_up_arena(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int tear_down_arena(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
 }
 
 int main(void) {

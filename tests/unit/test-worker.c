@@ -178,9 +178,9 @@ static void make(struct world *world, const char *apdu_timeout) {
                    world->directory, apdu_timeout);
     if (conf_parse("keystrap.conf", text, strlen(text), &world->conf, &failure) != 0)
         fail_msg("%s", failure.text);
-    assert_int_equal(
-        worker_new(world->event, world->conf, world->directory, on_report, world, &world->worker),
-        0);
+    assert_int_equal(worker_new(world->event, world->conf->cards[0], world->directory, on_report,
+                                world, &world->worker),
+                     0);
 }
 
 static void start(struct world *world, const char *apdu_timeout) {

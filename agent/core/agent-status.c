@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The status: what anybody may know of a card.
+ */
+
+#include "agent-internal.h"
+#include "util.h"
+
+static enum agent_state agent_card_state(const struct agent_card *card, bool has_ks) {
+    if (card->bootstrap_job != 0)
+        return AGENT_BOOTSTRAPPING;
+    if (has_ks)
+        return AGENT_BOOTSTRAPPED;
+    if (!card->known)
+        return AGENT_STARTING;
+    switch (card->state) {
+    case KEYSTRAP_CARD_SERVICE_ABSENT:
+        return card->r == UICC_E_SERVICE_ABSENT ? AGENT_NO_SERVICE : AGENT_CARD_UNUSABLE;
+    case KEYSTRAP_CARD_READER_ABSENT:
+        return AGENT_NO_READER;
+    case KEYSTRAP_CARD_ABSENT:
+        return AGENT_NO_CARD;
+    case KEYSTRAP_CARD_MUTE:
+        return AGENT_CARD_UNUSABLE;
+    case KEYSTRAP_CARD_PRESENT:
+        return card->r == 0 ? AGENT_CARD_READY : AGENT_CARD_UNUSABLE;
+    }
+    return AGENT_CARD_UNUSABLE;
+}
+
+void agent_get_status(struct agent *agent, size_t index, struct agent_status *ret) {
+    struct agent_card *card = agent->cards[index];
+    struct keystore_info info = {.btid = "", .expires_usec = 0};
+    bool has_ks = keystore_get(card->store, &info) == 0;
+
+    *ret = (struct agent_status){
+        .name = card->conf->name,
+        .state = agent_card_state(card, has_ks),
+        .transport = card->conf->transport,
+        .reader = card->reader,
+        .pin = card->identity.pin,
+        .pin_tries = card->known ? card->identity.pin_tries : -1,
+        .service_gba = uicc_service(&card->identity, 68),
+        .bsf = card->bsf,
+        .btid = info.btid,
+        .expires_utc_usec = info.expires_utc_usec,
+        .expires_usec = info.expires_usec,
+        .bootstraps = card->bootstraps,
+        .last_card_usec = card->last_card_usec,
+        .last_network_usec = card->last_network_usec,
+        .last_total_usec = card->last_total_usec,
+        .last_failure = &card->last_failure,
+    };
+    shorten(card->identity.iccid, 6, ret->iccid, sizeof(ret->iccid));
+    shorten(card->impi, 5, ret->impi, sizeof(ret->impi));
+}
+
+const char *agent_state_name(enum agent_state state) {
+    switch (state) {
+    case AGENT_STARTING:
+        return "starting";
+    case AGENT_NO_SERVICE:
+        return "no-service";
+    case AGENT_NO_READER:
+        return "no-reader";
+    case AGENT_NO_CARD:
+        return "no-card";
+    case AGENT_CARD_UNUSABLE:
+        return "card-unusable";
+    case AGENT_CARD_READY:
+        return "card-ready";
+    case AGENT_BOOTSTRAPPING:
+        return "bootstrapping";
+    case AGENT_BOOTSTRAPPED:
+        return "bootstrapped";
+    }
+    return "unknown";
+}
