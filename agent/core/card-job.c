@@ -25,6 +25,9 @@ int card_job_init(struct card_job *job, const struct conf_card *conf, const char
         .name = conf->transport,
         .reader_pattern = conf->reader,
         .device = conf->device,
+        .slot = (unsigned)conf->slot,
+        .flags = (conf->proxy ? 0 : (uint32_t)KEYSTRAP_FLAG_DIRECT) |
+                 (conf->access == CONF_ACCESS_AUTHENTICATE ? (uint32_t)KEYSTRAP_FLAG_AKA : 0),
         .apdu_timeout_usec = conf->apdu_timeout_usec,
         .started = started,
         .userdata = userdata,
@@ -215,6 +218,8 @@ static struct ub_parameters card_job_parameters(const struct card_job *job) {
         .user_agent = conf->user_agent,
         .extra_headers = (const char *const *)conf->headers,
         .trust_anchors = conf->trust_anchors,
+        .tls_min = conf->tls_min == CONF_TLS_1_3 ? HTTP_TLS_1_3 : HTTP_TLS_1_2,
+        .akav2 = conf->aka_v2,
         .require_rspauth = conf->require_rspauth,
         .require_auth_int = conf->require_auth_int,
         .connect_timeout_usec = conf->connect_timeout_usec,
