@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The parts of a bootstrap: one GET, the answers that mean no, and how long a key lives.
+ * The parts of a bootstrap: one GET, the answers that mean no, the challenge and what answers it in each mode, and how
+ * long a key lives.
  */
 
 #include "ub.h"
@@ -15,19 +16,27 @@ struct ub_session {
     uint64_t *ret_retry_after_usec; /* never NULL */
     struct failure *failure;
     char url[HTTP_URL_MAX + 1];
+    char user_agent[HTTP_HEADER_MAX + 1]; /* "" for none */
+    const char *username;    /* the IMPI, or the TMPI while that is tried */
+    bool server_tmpi;        /* an answer had the token of temporary identities */
+    struct secret *exporter; /* of the TLS connection of the last answer; for GBA_Digest, else NULL */
     unsigned gets;
     uint64_t card_usec;
     uint64_t network_usec;
 };
 
 /**
- * ub_session_init() - check @parameters and build the URL
+ * ub_session_init() - check @parameters and build the URL; ub_session_done() must follow, whatever it returns
  *
- * Return: 0; -EINVAL with the cause.
+ * Return: 0; -EINVAL with the cause; UB_E_HTTPS.
  */
 int ub_session_init(struct ub_session *session, const struct ub_parameters *parameters,
                     const struct ub_ops *ops, void *userdata, uint64_t *ret_retry_after_usec,
                     struct failure *failure);
+
+void ub_session_done(struct ub_session *session);
+
+#define _cleanup_ub_session_ __attribute__((cleanup(ub_session_done)))
 
 /**
  * ub_session_realm() - the realm of the first request
@@ -52,6 +61,54 @@ int ub_refusal(struct ub_session *session, const struct http_response *response)
  * Return: @code.
  */
 int ub_fail(struct ub_session *session, int code, const char *cause, const char *remedy);
+
+/**
+ * ub_find_challenge() - the best challenge of an answer that can be answered in this mode
+ *
+ * Return: as challenge_parse().
+ */
+int ub_find_challenge(const struct ub_session *session, const struct http_response *response,
+                      struct challenge *ret, struct failure *failure);
+
+/**
+ * ub_check_challenge() - whether @challenge has what this mode and the configuration want of one
+ *
+ * Return: 0; UB_E_CHALLENGE; UB_E_NONCE.
+ */
+int ub_check_challenge(struct ub_session *session, const struct challenge *challenge);
+
+/**
+ * ub_expect_challenge() - take the challenge out of an answer that must be one: to the first request, and to AUTS
+ *
+ * Return: 0; UB_E_CHALLENGE, UB_E_NONCE, or what ub_refusal() says.
+ */
+int ub_expect_challenge(struct ub_session *session, const struct http_response *response,
+                        struct challenge *ret);
+
+/**
+ * ub_same_challenge() - whether two challenges would be answered alike: the same vector, or the same nonce
+ */
+bool ub_same_challenge(const struct challenge *a, const struct challenge *b);
+
+/* What answers a challenge, whoever it comes from. */
+struct ub_answer {
+    struct secret *password; /* of the Digest */
+    struct secret *ks;       /* NULL in GBA_U, and in GBA_Digest, where it needs the response */
+    struct secret *hash_a1;  /* of GBA_Digest */
+    struct secret *exporter; /* likewise: of the connection that the password is for */
+    uint8_t auts[AKA_AUTS_LENGTH]; /* for UICC_E_SYNC */
+};
+
+void ub_answer_done(struct ub_answer *answer);
+
+#define _cleanup_ub_answer_ __attribute__((cleanup(ub_answer_done)))
+
+/**
+ * ub_answer() - have the card, or the password, answer @challenge
+ *
+ * Return: 0; UICC_E_SYNC with auts and without a failure; UB_E_NETWORK_AUTH; what the card's side returns; negative errno.
+ */
+int ub_answer(struct ub_session *session, const struct challenge *challenge, struct ub_answer *ret);
 
 /**
  * ub_date() - the Date of an answer, seconds since the epoch; 0 where it has none that can be read

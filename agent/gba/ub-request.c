@@ -66,11 +66,19 @@ static bool is_header_list(const char *const *headers) {
     return true;
 }
 
+static bool needs_https(enum gba_mode mode) {
+    return mode == GBA_MODE_2G || mode == GBA_MODE_DIGEST;
+}
+
 static const char *parameters_wrong(const struct ub_parameters *p) {
     if (!is_host(p->bsf))
         return "its name is not a host name";
     if (!is_text(p->impi, IMPI_MAX))
         return "the private identity (IMPI) is empty, too long or has control characters";
+    if (p->tmpi && !is_text(p->tmpi, TMPI_MAX))
+        return "the temporary identity (TMPI) is empty, too long or has control characters";
+    if (p->mode == GBA_MODE_DIGEST && !p->password)
+        return "GBA_Digest has no password";
     if (p->realm && !is_text(p->realm, REALM_MAX))
         return "the realm is empty, too long or has control characters";
     if (strcmp(p->scheme, "http") != 0 && strcmp(p->scheme, "https") != 0)
@@ -82,12 +90,50 @@ static const char *parameters_wrong(const struct ub_parameters *p) {
     return NULL;
 }
 
+/* Whether @token stands in @text as a product token of its own (RFC 9110 5.6.2). */
+static bool has_token(const char *text, const char *token) {
+    static const char others[] = " \t,;()/";
+    size_t length = strlen(token);
+
+    for (const char *at = text; (at = strstr(at, token)); at += length)
+        if ((at == text || strchr(others, at[-1])) && strchr(others, at[length]))
+            return true;
+    return false;
+}
+
+/* The configured tokens, and those by which a UE tells what it can do (TS 24.109 4.2, TS 33.220 M.6). */
+static bool write_user_agent(struct ub_session *session) {
+    const struct ub_parameters *p = session->parameters;
+    const char *configured = p->user_agent ? p->user_agent : "", *token = NULL;
+    int length;
+
+    if (p->mode == GBA_MODE_DIGEST)
+        token = GBA_TOKEN_DIGEST;
+    else if (p->tmpi_wanted && p->mode != GBA_MODE_2G)
+        token = GBA_TOKEN_TMPI;
+    if (token && has_token(configured, token))
+        token = NULL;
+    length = snprintf(session->user_agent, sizeof(session->user_agent), "%s%s%s", configured,
+                      token && *configured ? "; " : "", token ? token : "");
+    return length >= 0 && (size_t)length < sizeof(session->user_agent);
+}
+
+static bool write_url(struct ub_session *session) {
+    const struct ub_parameters *p = session->parameters;
+    char port[8] = "";
+    int length;
+
+    if (p->port != 0)
+        (void)snprintf(port, sizeof(port), ":%u", (unsigned)p->port);
+    length = snprintf(session->url, sizeof(session->url), "%s://%s%s%s", p->scheme, p->bsf, port,
+                      p->path);
+    return length >= 0 && (size_t)length < sizeof(session->url);
+}
+
 int ub_session_init(struct ub_session *session, const struct ub_parameters *parameters,
                     const struct ub_ops *ops, void *userdata, uint64_t *ret_retry_after_usec,
                     struct failure *failure) {
     const char *wrong = parameters_wrong(parameters);
-    char port[8] = "";
-    int length;
 
     *session = (struct ub_session){
         .parameters = parameters,
@@ -95,28 +141,57 @@ int ub_session_init(struct ub_session *session, const struct ub_parameters *para
         .userdata = userdata,
         .ret_retry_after_usec = ret_retry_after_usec,
         .failure = failure,
+        .username = parameters->impi,
     };
+    if (!wrong && needs_https(parameters->mode) && strcmp(parameters->scheme, "https") != 0)
+        return failure_set(
+            failure, UB_E_HTTPS,
+            "bootstrap not begun: %s runs over https alone, and the BSF is configured "
+            "for http; set Scheme=https in [GBA] of keystrap.conf",
+            parameters->mode == GBA_MODE_2G ? "2G GBA" : "GBA_Digest");
+    if (!wrong && !write_user_agent(session))
+        wrong = "the user agent is too long";
+    if (!wrong && !write_url(session))
+        wrong = "the BSF's URL is longer than 2048 octets";
     if (wrong)
         return failure_set(failure, -EINVAL, "bootstrap not begun: %s; correct the configuration",
                            wrong);
-    if (parameters->port != 0)
-        (void)snprintf(port, sizeof(port), ":%u", (unsigned)parameters->port);
-    length = snprintf(session->url, sizeof(session->url), "%s://%s%s%s", parameters->scheme,
-                      parameters->bsf, port, parameters->path);
-    if (length < 0 || (size_t)length >= sizeof(session->url))
-        return failure_set(
-            failure, -EINVAL,
-            "bootstrap not begun: the BSF's URL is longer than %u octets; correct the "
-            "configuration",
-            HTTP_URL_MAX);
     return 0;
 }
 
+void ub_session_done(struct ub_session *session) {
+    session->exporter = secret_free(session->exporter);
+}
+
 const char *ub_session_realm(const struct ub_session *session) {
-    return session->parameters->realm ? session->parameters->realm : session->parameters->bsf;
+    const struct ub_parameters *p = session->parameters;
+    const char *at = strrchr(p->impi, '@');
+
+    if (p->realm)
+        return p->realm;
+    /* The home network's domain in GBA_Digest (TS 24.109 I.2), the BSF's name otherwise. */
+    return p->mode == GBA_MODE_DIGEST && at && at[1] ? at + 1 : p->bsf;
 }
 
 /* --- One GET -------------------------------------------------------------------------------------- */
+
+/* What an answer tells besides its status. Its exporter becomes the session's. */
+static int note_response(struct ub_session *session, struct http_response *response) {
+    const char *value;
+
+    for (size_t i = 0; (value = http_response_field(response, "Server", i)); i++)
+        session->server_tmpi |= has_token(value, GBA_TOKEN_TMPI);
+    if (session->parameters->mode != GBA_MODE_DIGEST)
+        return 0;
+    (void)secret_free(session->exporter);
+    session->exporter = TAKE_PTR(response->exporter);
+    if (!session->exporter)
+        return failure_set(session->failure, HTTP_E_HELPER,
+                           "keystrap-http gave no exporter of the TLS connection to BSF %.64s; "
+                           "reinstall it",
+                           session->parameters->bsf);
+    return 0;
+}
 
 int ub_get(struct ub_session *session, const char *authorization, struct http_response *ret) {
     const struct ub_parameters *p = session->parameters;
@@ -140,16 +215,18 @@ int ub_get(struct ub_session *session, const char *authorization, struct http_re
     const struct http_request request = {
         .url = session->url,
         .connect_to = p->connect_to,
-        .user_agent = p->user_agent,
+        .user_agent = *session->user_agent ? session->user_agent : NULL,
         .headers = headers,
         .trust_anchors = p->trust_anchors,
+        .tls_min = p->tls_min,
+        .exporter_label = p->mode == GBA_MODE_DIGEST ? GBA_DIGEST_EXPORTER_LABEL : NULL,
         .connect_timeout_usec = p->connect_timeout_usec,
         .request_timeout_usec = p->request_timeout_usec,
     };
     start = now_usec();
     r = session->ops->get(session->userdata, &request, ret, session->failure);
     session->network_usec += now_usec() - start;
-    return r;
+    return r == 0 ? note_response(session, ret) : r;
 }
 
 int64_t ub_date(const struct http_response *response) {

@@ -2,7 +2,8 @@
 
 /*
  * Fields of authentication: each line is one value of WWW-Authenticate, and the whole is once more read as
- * Authentication-Info. What is accepted must be fit to be answered, and the answer fit for a header.
+ * Authentication-Info. What is accepted must be of an algorithm that was asked for, fit to be answered, and the answer fit
+ * for a header.
  */
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ static void check(bool holds) {
 static void check_answer(const struct challenge *challenge) {
     _cleanup_free_ char *value = NULL;
     const struct digest_input input = {
+        .algorithm = challenge->algorithm,
         .username = "user@example.com",
         .realm = challenge->realm,
         .nonce = challenge->nonce,
@@ -32,7 +34,10 @@ static void check_answer(const struct challenge *challenge) {
     };
 
     check(*challenge->realm && (challenge->qop_auth || challenge->qop_auth_int));
-    check(strlen(challenge->nonce) >= 44);
+    if (challenge->algorithm == CHALLENGE_MD5 || challenge->algorithm == CHALLENGE_SHA_256)
+        check(*challenge->nonce && strlen(challenge->nonce) <= DIGEST_NONCE_MAX);
+    else
+        check(strlen(challenge->nonce) >= (challenge->has_ks_input ? 64 : 44));
     check(digest_authorization(&input, challenge, NULL, challenge->autn, &value) == 0);
     for (const char *p = value; *p; p++)
         check((unsigned char)*p >= 0x20 && *p != 0x7f);
@@ -55,15 +60,32 @@ static void check_info(const char *value) {
     check(r >= 0 && failure.code == r);
 }
 
+/* As GBA_ME with AKAv2, as GBA_U, and as GBA_Digest. */
+static void check_challenges(const char *const *values, size_t count) {
+    static const unsigned sets[] = {CHALLENGE_AKAV1_MD5 | CHALLENGE_AKAV2_MD5, CHALLENGE_AKAV1_MD5,
+                                    CHALLENGE_SHA_256 | CHALLENGE_MD5};
+
+    for (size_t i = 0; i < ELEMENTS(sets); i++) {
+        struct challenge challenge;
+        struct failure failure = {0};
+        int r = challenge_parse(values, count, sets[i], &challenge, &failure);
+
+        check(failure.code == r);
+        if (r == 0) {
+            check(((unsigned)challenge.algorithm & sets[i]) != 0);
+            check_answer(&challenge);
+        } else {
+            check(r == UB_E_CHALLENGE || r == UB_E_NONCE);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static bool arena;
     _cleanup_free_ char *text = NULL;
     const char *values[16];
-    struct challenge challenge;
-    struct failure failure = {0};
     size_t count = 0;
     char *rest;
-    int r;
 
     if (!arena)
         check(secret_arena_init() == 0);
@@ -78,12 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rest = text;
     while (count < ELEMENTS(values) && rest)
         values[count++] = strsep(&rest, "\n");
-    r = challenge_parse(values, count, CHALLENGE_AKAV1_MD5, &challenge, &failure);
-    check(failure.code == r);
-    if (r == 0)
-        check_answer(&challenge);
-    else
-        check(r == UB_E_CHALLENGE || r == UB_E_NONCE);
+    check_challenges(values, count);
     check(secret_arena_used() == 0);
     return 0;
 }

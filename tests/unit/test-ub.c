@@ -639,8 +639,9 @@ static int authenticate_and_fill(void *userdata, const uint8_t rand[AKA_RAND_LEN
 static void test_a_full_arena_ends_the_bootstrap_with_nothing(void **state _unused_) {
     static const struct ub_ops ops = {.get = get_and_fill, .authenticate = authenticate_and_fill};
     static const struct step good[] = {CHALLENGED, ACCEPTED};
-    static const struct step unproved[] = {CHALLENGED,
-                                           {.status = 200, .fields = {TYPE}, .body = VECTOR_BODY}};
+    static const struct step unproved[] = {
+        CHALLENGED,
+        {.status = 200, .fields = {TYPE, "Server: " GBA_TOKEN_TMPI}, .body = VECTOR_BODY}};
     static const struct {
         const struct step *steps;
         unsigned when; /* 0: when the card has answered */

@@ -88,7 +88,8 @@ static inline struct ub_result succeed_with(const struct ub_parameters *paramete
     if (ub_bootstrap(parameters, &world_ops, NULL, &result, NULL, &failure) != 0)
         fail_msg("%s", failure.text);
     assert_int_equal(failure.code, 0);
-    assert_non_null(result.ks);
+    assert_int_equal(result.mode, parameters->mode);
+    assert_int_equal(result.ks != NULL, parameters->mode != GBA_MODE_U);
     return result;
 }
 

@@ -33,23 +33,26 @@ struct step {
     const char *proved;  /* the body that the proof is of, where that is another one */
     bool proof;          /* add Authentication-Info with the right rspauth */
     const char *rspauth; /* add Authentication-Info with this rspauth */
+    const char *exporter; /* of the TLS connection of this answer; NULL: of the worked example */
 };
 
 /* What the card does with one AUTHENTICATE. */
 struct card_step {
     int r;
-    const char *res, *ck, *ik; /* NULL: of the worked example */
+    const char *res, *ck, *ik; /* NULL: of the worked example; "": not given, as in GBA_U */
 };
 
 struct world {
     const struct step *steps;
     const struct card_step *card_steps; /* NULL: it always answers */
+    const char *password;               /* that the BSF knows, in hex; NULL: RES */
     unsigned gets, authentications;
     char authorization[STEPS_MAX][HTTP_HEADER_MAX];
     char url[HTTP_URL_MAX + 1];
     char headers
         [HTTP_HEADER_MAX]; /* of the last request, but Authorization, with a newline after each */
-    char connect_to[64], user_agent[64], trust_anchors[64];
+    char connect_to[64], user_agent[64], trust_anchors[64], exporter_label[64];
+    enum http_tls tls_min;
     uint8_t rand[AKA_RAND_LENGTH], autn[AKA_AUTN_LENGTH]; /* that the card was last asked with */
     uint64_t clock_usec, realtime_usec;
 };
@@ -145,6 +148,9 @@ static inline void note_request(const struct http_request *request) {
                    request->user_agent ? request->user_agent : "");
     (void)snprintf(world.trust_anchors, sizeof(world.trust_anchors), "%s",
                    request->trust_anchors ? request->trust_anchors : "");
+    (void)snprintf(world.exporter_label, sizeof(world.exporter_label), "%s",
+                   request->exporter_label ? request->exporter_label : "");
+    world.tls_min = request->tls_min;
     *world.headers = 0;
     for (const char *const *line = request->headers; *line; line++) {
         if (strncmp(*line, "Authorization: ", 15) == 0)
@@ -177,18 +183,24 @@ static inline int world_get(void *userdata, const struct http_request *request,
     for (size_t i = 0; i < FIELDS_MAX && step->fields[i]; i++)
         add_field(&response, step->fields[i]);
     if (step->proof || step->rspauth) {
-        digest_of(world.authorization[world.gets], VECTOR_RES, "",
+        digest_of(world.authorization[world.gets], world.password ? world.password : VECTOR_RES, "",
                   step->proved ? step->proved : body, rspauth);
         (void)snprintf(line, sizeof(line), "authentication-info: qop=auth-int, rspauth=\"%s\"",
                        step->rspauth ? step->rspauth : rspauth);
         add_field(&response, line);
     }
+    if (request->exporter_label)
+        response.exporter = secret_of(step->exporter ? step->exporter : VECTOR_EXPORTER);
     world.gets++;
     *ret = response;
     return 0;
 }
 
 /* --- The card -------------------------------------------------------------------------------------- */
+
+static inline struct secret *card_secret(const char *hex, const char *usual) {
+    return hex && !*hex ? NULL : secret_of(hex ? hex : usual);
+}
 
 static inline int world_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
                                      const uint8_t autn[AKA_AUTN_LENGTH], struct uicc_aka *ret,
@@ -206,13 +218,36 @@ static inline int world_authenticate(void *userdata, const uint8_t rand[AKA_RAND
         octets_of("000102030405060708090a0bfeff", ret->auts, AKA_AUTS_LENGTH);
     if (step->r != 0)
         return failure_set(failure, step->r, "the card says so");
-    ret->res = secret_of(step->res ? step->res : VECTOR_RES);
-    ret->ck = secret_of(step->ck ? step->ck : VECTOR_CK);
-    ret->ik = secret_of(step->ik ? step->ik : VECTOR_IK);
+    ret->res = card_secret(step->res, VECTOR_RES);
+    ret->ck = card_secret(step->ck, VECTOR_CK);
+    ret->ik = card_secret(step->ik, VECTOR_IK);
     return 0;
 }
 
-static const struct ub_ops world_ops = {.get = world_get, .authenticate = world_authenticate};
+/* The same in the GSM context; @card_steps give SRES as res and Kc as ck. */
+static inline int world_authenticate_2g(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
+                                        struct secret **ret_sres, struct secret **ret_kc,
+                                        struct failure *failure) {
+    static const struct card_step answers = {0};
+    const struct card_step *step =
+        world.card_steps ? &world.card_steps[world.authentications] : &answers;
+
+    (void)userdata;
+    memcpy(world.rand, rand, AKA_RAND_LENGTH);
+    world.authentications++;
+    world.clock_usec += CARD_USEC;
+    if (step->r != 0)
+        return failure_set(failure, step->r, "the card says so");
+    *ret_sres = secret_of(step->res ? step->res : VECTOR_SRES);
+    *ret_kc = secret_of(step->ck ? step->ck : VECTOR_KC);
+    return 0;
+}
+
+static const struct ub_ops world_ops = {
+    .get = world_get,
+    .authenticate = world_authenticate,
+    .authenticate_2g = world_authenticate_2g,
+};
 
 static const struct ub_parameters world_parameters = {
     .impi = VECTOR_IMPI,
