@@ -71,6 +71,10 @@ static const struct error_map_entry entries[] = {
     {ACCESS_E_DENIED, ERROR_PREFIX "AccessDenied", -EACCES},
     {ACCESS_E_QUOTA, ERROR_PREFIX "QuotaExceeded", -EBUSY},
     {ACCESS_E_TOO_MANY, ERROR_PREFIX "TooManyRequests", -EBUSY},
+    /* Applications on the card. */
+    {SE_E_COMMAND, ERROR_PREFIX "CommandRefused", -EINVAL},
+    {SE_E_CARD_RULES, ERROR_PREFIX "CardRulesDeny", -EACCES},
+    {SE_E_CLOSED, ERROR_PREFIX "ChannelClosed", -EIO},
     /* Of the bus's side alone. */
     {0, ERROR_UNKNOWN_OPTION, -EINVAL},
     {0, ERROR_INVALID_OPTION, -EINVAL},

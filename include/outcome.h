@@ -19,6 +19,7 @@
 #define OUTCOME_KEYS_BASE 0x300
 #define OUTCOME_ACCESS_BASE 0x400
 #define OUTCOME_HTTP_BASE 0x500
+#define OUTCOME_SE_BASE 0x600
 
 /* The UICC and the way to it (uicc/). */
 enum uicc_outcome {
@@ -81,6 +82,13 @@ enum keys_outcome {
     KEYS_E_EXPIRED,                  /* its lifetime is over */
     KEYS_E_NAME,                     /* the NAF's name is not an FQDN */
     KEYS_E_UA_PROTOCOL,              /* not 5 octets */
+};
+
+/* Applications on the card, for callers (uicc/se.c, agent/core/). */
+enum se_outcome {
+    SE_E_COMMAND = OUTCOME_SE_BASE, /* a command that is malformed, or that nobody may send */
+    SE_E_CARD_RULES,                /* the card's own rules (ARA-M) do not grant it */
+    SE_E_CLOSED,                    /* the channel is not there any more */
 };
 
 /* Who may (agent/access/). */

@@ -91,8 +91,10 @@ static int transmit_once(struct transport *transport, const struct apdu *apdu,
 }
 
 static struct apdu get_response(const struct apdu *apdu, uint8_t le) {
-    /* GET RESPONSE is interindustry on the same channel, also after a proprietary command. */
-    return (struct apdu){.cla = apdu->cla & 0x7f, .ins = INS_GET_RESPONSE, .le = le};
+    /* GET RESPONSE is interindustry on the same channel, also after a proprietary command, a chained one or one with
+       secure messaging. */
+    return (struct apdu){
+        .cla = apdu->cla & (apdu->cla & 0x40 ? 0x4f : 0x03), .ins = INS_GET_RESPONSE, .le = le};
 }
 
 /* Whether the card has more to say after @sent, and then which command fetches it. */

@@ -18,6 +18,7 @@
 #define SESSION_ATTEMPTS 2u /* a card that is reset again while it is set up is reset too often */
 
 void uicc_forget(struct uicc *uicc) {
+    uicc->generation++;
     uicc->has_channel = false;
     uicc->basic_only = false;
     uicc->selected = false;
@@ -27,8 +28,7 @@ void uicc_forget(struct uicc *uicc) {
     uicc->identity.pin_tries = -1;
 }
 
-/* Whether the code says that what was set up on the card cannot be there any more, or cannot be reached. */
-static bool outcome_of_loss(int code) {
+bool outcome_of_loss(int code) {
     return code == UICC_E_RESET || code == UICC_E_CARD_ABSENT || code == UICC_E_SILENT ||
            code == UICC_E_TRANSPORT || code == UICC_E_SERVICE_ABSENT ||
            code == UICC_E_READER_ABSENT;

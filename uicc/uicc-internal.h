@@ -35,6 +35,7 @@ struct uicc {
     bool basic_only;       /* this card refused MANAGE CHANNEL */
     bool selected;         /* the USIM is the current application on our channel */
     uint8_t channel;       /* 0 is the basic channel */
+    uint64_t generation;   /* counts the card's lives: one more whenever all channels are gone */
     uint8_t pin_reference; /* of the PIN that guards the USIM, 0 where the card does not say */
 };
 
@@ -71,6 +72,12 @@ struct fcp {
 int fcp_parse(const uint8_t *data, size_t length, struct fcp *ret);
 
 /* --- session.c: one transaction on our channel ---------------------------------------------------- */
+
+/**
+ * outcome_of_loss() - whether the code says that what was set up on the card cannot be there any more, or cannot be
+ * reached
+ */
+bool outcome_of_loss(int code);
 
 /**
  * session_begin() - take the card and have a channel on it, but nothing selected

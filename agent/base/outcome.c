@@ -131,6 +131,18 @@ static const char *keys_name(enum keys_outcome outcome) {
     return NULL;
 }
 
+static const char *se_name(enum se_outcome outcome) {
+    switch (outcome) {
+    case SE_E_COMMAND:
+        return "se-command";
+    case SE_E_CARD_RULES:
+        return "se-card-rules";
+    case SE_E_CLOSED:
+        return "se-closed";
+    }
+    return NULL;
+}
+
 static const char *access_name(enum access_outcome outcome) {
     switch (outcome) {
     case ACCESS_E_DENIED:
@@ -169,6 +181,8 @@ const char *outcome_name(int code) {
         name = keys_name((enum keys_outcome)code);
     else if (code > 0 && (code & BASE_MASK) == OUTCOME_ACCESS_BASE)
         name = access_name((enum access_outcome)code);
+    else if (code > 0 && (code & BASE_MASK) == OUTCOME_SE_BASE)
+        name = se_name((enum se_outcome)code);
     return name ? name : errno_name(code);
 }
 
@@ -238,6 +252,11 @@ static const struct {
     {KEYS_E_UA_PROTOCOL, "Give 5 octets of Ua security protocol identifier (TS 33.220 Annex H)."},
     {ACCESS_E_DENIED, "Add a rule to a file in /etc/keystrap/access.d that grants it."},
     {ACCESS_E_QUOTA, "Ask less often, or raise the quota in /etc/keystrap/access.d."},
+    {SE_E_COMMAND, "Correct the command; org.keystrap.Agent1(5) says what may be sent."},
+    {SE_E_CARD_RULES,
+     "Ask the card's issuer for an access rule; DeviceAppHash= in access.d says who "
+     "a principal is to it."},
+    {SE_E_CLOSED, "Open the channel again."},
     {ACCESS_E_TOO_MANY, "Wait for the answers to earlier requests first."},
     {-ENOMEM, "Free memory, or raise the service's memory and memory-lock limits."},
     {-EMFILE, "Raise the service's limit of open files (LimitNOFILE=)."},

@@ -36,7 +36,7 @@ static int base_of(const char *word) {
     } bases[] = {
         {"UICC_E_", OUTCOME_UICC_BASE},     {"HTTP_E_", OUTCOME_HTTP_BASE},
         {"UB_E_", OUTCOME_UB_BASE},         {"KEYS_E_", OUTCOME_KEYS_BASE},
-        {"ACCESS_E_", OUTCOME_ACCESS_BASE},
+        {"ACCESS_E_", OUTCOME_ACCESS_BASE}, {"SE_E_", OUTCOME_SE_BASE},
     };
 
     for (size_t i = 0; i < ELEMENTS(bases); i++)

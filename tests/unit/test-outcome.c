@@ -27,6 +27,7 @@ static const struct {
     {KEYS_E_NONE, KEYS_E_UA_PROTOCOL, "keys-"},
     {ACCESS_E_DENIED, ACCESS_E_TOO_MANY, "access-"},
     {HTTP_E_RESOLVE, HTTP_E_HELPER, "http-"},
+    {SE_E_COMMAND, SE_E_CLOSED, "se-"},
 };
 
 static void test_every_outcome_has_a_name_and_a_remedy(void **state) {
@@ -51,11 +52,11 @@ static void test_the_list_of_outcomes_is_whole(void **state) {
 
 static void test_no_two_outcomes_share_a_name(void **state) {
     (void)state;
-    for (int a = OUTCOME_UICC_BASE; a < OUTCOME_HTTP_BASE + 0x100; a++) {
+    for (int a = OUTCOME_UICC_BASE; a < OUTCOME_SE_BASE + 0x100; a++) {
         char name[64];
 
         (void)snprintf(name, sizeof(name), "%s", outcome_name(a));
-        for (int b = a + 1; b < OUTCOME_HTTP_BASE + 0x100; b++)
+        for (int b = a + 1; b < OUTCOME_SE_BASE + 0x100; b++)
             if (strncmp(name, "outcome-", 8) != 0)
                 assert_string_not_equal(name, outcome_name(b));
     }
