@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the files of uicc-qmi share. All but qmi.c runs in the GLib thread.
+ */
+
+#include <libqmi-glib.h>
+
+#include "glib-thread.h"
+
+#define QMI_SLOTS_MAX        5u /* session types name five */
+#define QMI_APPLICATIONS_MAX 8u
+
+/* The card that a slot has, as Get Card Status and its indication tell. */
+struct qmi_slot {
+    enum keystrap_card_state card;
+    uint8_t usim[AID_MAX];
+    size_t usim_length; /* 0 for none */
+    uint8_t isim[AID_MAX];
+    size_t isim_length;
+};
+
+struct qmi {
+    struct glib_thread thread;
+    struct transport_options options; /* device is never empty */
+    uint64_t command_usec;            /* patience with one command */
+
+    /* the GLib thread's */
+    GCancellable *cancellable; /* everything ends when the program leaves */
+    QmiDevice *device;         /* NULL while there is no connection */
+    QmiClientUim *client;
+    bool lost;    /* the connection is of no use any more */
+    bool changed; /* the card may be another one: ask */
+    bool gone;    /* the card was seen to be away since it was reported */
+    struct qmi_slot slots[QMI_SLOTS_MAX];
+    size_t slot_count;
+    uint8_t primary;     /* slot of the modem's own subscription, 1 to slot_count, 0 for none */
+    uint8_t slot;        /* the one that is used, 0 for none */
+    uint8_t wanted_slot; /* by NEXT */
+    bool channels[UICC_CHANNEL_MAX + 1]; /* opened by this program, in @slot */
+    uint64_t insertions;
+    bool reset_due; /* tell CARD_RESET with the next BEGIN */
+    bool connected_before;
+};
+
+/* --- qmi-command.c: one message to the UIM service and its answer -------------------------------------- */
+
+/**
+ * qmi_request_new() - a message of the UIM service, to be filled by qmi_request_tlv() and given to qmi_command()
+ */
+QmiMessage *qmi_request_new(struct qmi *qmi, uint16_t id);
+
+/**
+ * qmi_request_tlv() - append octets; with @prefix of 1 or 2, their count goes before them in as many octets
+ */
+void qmi_request_tlv(QmiMessage *request, uint8_t type, const void *data, size_t length,
+                     unsigned prefix);
+
+/**
+ * qmi_request_u8() - append a number
+ */
+void qmi_request_u8(QmiMessage *request, uint8_t type, uint8_t value);
+
+/**
+ * qmi_command() - send @request, which is taken, and wait
+ *
+ * Return: the answer, to be given to qmi_message_done(), whatever result the modem gave: *@ret says; NULL where none
+ * came.
+ */
+QmiMessage *qmi_command(struct qmi *qmi, QmiMessage *request, struct transport_result *ret);
+
+/**
+ * qmi_message_done() - erase and release; NULL is allowed. It may have held keys.
+ */
+void qmi_message_done(QmiMessage **message);
+
+#define _cleanup_message_ __attribute__((cleanup(qmi_message_done)))
+
+/**
+ * qmi_answer_octets() - octets of a TLV that begins with their count in @prefix (1 or 2) octets; at most @size of them
+ *
+ * Return: false where it is missing, too long, or shorter than it says.
+ */
+bool qmi_answer_octets(QmiMessage *answer, uint8_t type, unsigned prefix, uint8_t *ret,
+                       size_t size, size_t *ret_length);
+
+/**
+ * qmi_answer_u8(), qmi_answer_status_word() - a number; the card's SW1 SW2. False where missing or of another length.
+ */
+bool qmi_answer_u8(QmiMessage *answer, uint8_t type, uint8_t *ret);
+bool qmi_answer_status_word(QmiMessage *answer, uint8_t type, uint8_t ret[2]);
+
+/**
+ * qmi_protocol_result() - what an error of the modem means in the protocol of transports
+ */
+void qmi_protocol_result(uint16_t error, struct transport_result *ret);
+
+/**
+ * qmi_timeout_sec() - patience with one command, as libqmi counts it
+ */
+unsigned qmi_timeout_sec(const struct qmi *qmi);
+
+/* --- qmi-connection.c: the modem, gone and back ---------------------------------------------------------- */
+
+/**
+ * qmi_connection_body() - the GLib thread: keep a connection to the modem, report what it says of the card
+ */
+void qmi_connection_body(void *qmi);
+
+/**
+ * qmi_connection_drop() - give channels and client identifier back, close the device; with @gone, only forget
+ */
+void qmi_connection_drop(struct qmi *qmi, bool gone);
+
+/* --- qmi-card.c: which card is where ----------------------------------------------------------------- */
+
+/**
+ * qmi_card_watch() - ask the modem for indications and for what is there now; after it, the slots are known
+ */
+void qmi_card_watch(struct qmi *qmi, struct transport_result *ret);
+
+/**
+ * qmi_card_refresh() - ask for what is in which slot now
+ */
+void qmi_card_refresh(struct qmi *qmi, struct transport_result *ret);
+
+/**
+ * qmi_card_report() - choose the slot and report the card in it
+ */
+void qmi_card_report(struct qmi *qmi);
+
+/**
+ * qmi_card_next() - use the next slot that has a card; false where there is no other
+ */
+bool qmi_card_next(struct qmi *qmi);
+
+/* --- qmi-channel.c: logical channels and commands on them ----------------------------------------------- */
+
+void qmi_channel_open(struct qmi *qmi, const uint8_t *aid, size_t aid_length, uint8_t *ret_channel,
+                      uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+                      struct transport_result *ret);
+void qmi_channel_close(struct qmi *qmi, uint8_t channel, struct transport_result *ret);
+
+/**
+ * qmi_channel_close_left() - close a channel of a killed program, where an application with @aid is selected on it
+ */
+void qmi_channel_close_left(struct qmi *qmi, uint8_t channel, const uint8_t *aid,
+                            size_t aid_length, struct transport_result *ret);
+
+void qmi_transmit(struct qmi *qmi, uint8_t channel, const uint8_t *command, size_t command_length,
+                  uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+                  struct transport_result *ret);
+
+/* --- qmi-aka.c: AKA that the modem runs ----------------------------------------------------------------- */
+
+void qmi_identity(struct qmi *qmi, struct transport_card *ret_card, struct transport_result *ret);
+void qmi_authenticate(struct qmi *qmi, const uint8_t *aid, size_t aid_length, uint8_t p2,
+                      const uint8_t *data, size_t data_length,
+                      uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+                      struct transport_result *ret);
