@@ -54,6 +54,9 @@
 #define PLUGIN_HELLO_USEC 5000000ull  /* from exec to HELLO */
 #define PLUGIN_PAYLOAD_MAX 1024u      /* octets after the header of one packet of a transport */
 #define PLUGIN_STATES_MAX 64u         /* STATEs taken in one after another */
+#define PLUGIN_TOKEN_MAX 16u          /* octets of what a killed program leaves to the next */
+/* Less than any modem takes to start: what a killed program held is still its own, and nobody else's. */
+#define PLUGIN_TOKEN_USEC 5000000ull
 #define PLUGIN_BYE_USEC 500000ull     /* for a program to end by itself */
 
 /* --- Ub and names ------------------------------------------------------------------------------ */

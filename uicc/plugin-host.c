@@ -61,15 +61,27 @@ int plugin_new(const struct plugin_options *options, struct plugin **ret) {
     return 0;
 }
 
-/* What was known of the card ends with the program that said it. */
+/*
+ * What was known of the card ends with the program that said it. One that ended by itself has given back what it held;
+ * what a killed one held is left to the next.
+ */
 int plugin_stop(struct plugin *plugin, uint64_t grace_usec) {
+    int status;
+
     if (plugin->process.pid == 0)
         return 0;
     plugin->state = (struct plugin_state){.card = KEYSTRAP_CARD_SERVICE_ABSENT,
                                           .generation = plugin->state.generation + 1};
     plugin->in_transaction = false;
-    plugin_channels_left(plugin);
-    return subprocess_stop(&plugin->process, grace_usec);
+    status = subprocess_stop(&plugin->process, grace_usec);
+    if (status >= 256) {
+        plugin_channels_left(plugin);
+        plugin->killed_usec = now_usec();
+    } else {
+        plugin_channels_forget(plugin);
+        plugin->token_length = 0;
+    }
+    return status;
 }
 
 struct plugin *plugin_free(struct plugin *plugin) {
@@ -142,7 +154,8 @@ bool plugin_take_text(const struct packet *packet, uint8_t tag, char *ret, size_
 int plugin_take_state(struct plugin *plugin, struct failure *failure) {
     const struct packet *packet = &plugin->packet;
     struct plugin_state state = {.generation = plugin->state.generation + 1};
-    const uint8_t *atr;
+    const uint8_t *atr, *token = NULL;
+    size_t token_length;
     uint8_t card;
 
     if (!packet_get_u8(packet, KEYSTRAP_FIELD_CARD_STATE, &card) ||
@@ -156,6 +169,14 @@ int plugin_take_state(struct plugin *plugin, struct failure *failure) {
             return plugin_nonsense(plugin, "an ATR that is too long", failure);
         memcpy(state.atr, atr, state.atr_length);
     }
+    /* A program that tells of none holds nothing any more. */
+    token_length = 0;
+    (void)packet_get(packet, KEYSTRAP_FIELD_TOKEN, &token, &token_length);
+    if (token_length > sizeof(plugin->token))
+        return plugin_nonsense(plugin, "a token that is too long", failure);
+    if (token_length > 0)
+        memcpy(plugin->token, token, token_length);
+    plugin->token_length = token_length;
     plugin->state = state;
     return 0;
 }
@@ -177,6 +198,9 @@ static int append_options(struct plugin *plugin) {
     if (r == 0)
         r = packet_append_u32(packet, KEYSTRAP_FIELD_TIMEOUT,
                               msec < UINT32_MAX ? (uint32_t)msec : UINT32_MAX);
+    if (r == 0 && plugin->token_length > 0 && now_usec() - plugin->killed_usec < PLUGIN_TOKEN_USEC)
+        r = packet_append(packet, KEYSTRAP_FIELD_TOKEN, plugin->token, plugin->token_length);
+    plugin->token_length = 0;
     return r;
 }
 

@@ -35,6 +35,9 @@ struct plugin {
     uint32_t capabilities;
     bool in_transaction;
     struct plugin_channel channels[UICC_CHANNEL_MAX + 1];
+    uint8_t token[PLUGIN_TOKEN_MAX]; /* of the program that runs, or was killed */
+    size_t token_length;
+    uint64_t killed_usec; /* when it was */
 };
 
 static inline struct plugin *plugin_of(struct transport *transport) {

@@ -21,9 +21,9 @@
  * STATE at any time, with serial 0.
  *
  *   keystrapd                                   program
- *   HELLO {OPTION...}                     ->
+ *   HELLO {OPTION..., TOKEN?}             ->
  *                                         <-    HELLO {NAME, CAPABILITIES}
- *                                         <-    STATE {CARD_STATE, READER, ATR?, TEXT?}      (at once, then at change)
+ *                                         <-    STATE {CARD_STATE, READER, ATR?, TEXT?, TOKEN?} (at once, then at change)
  *   BEGIN {}                              ->    take the card for one transaction
  *                                         <-    ANSWER {RESULT}
  *   APDU {COMMAND, CHANNEL?}              ->    exactly one exchange; GET RESPONSE and 6Cxx are keystrapd's
@@ -95,6 +95,8 @@ enum keystrap_plugin_field {
     KEYSTRAP_FIELD_IMPI = 20,        /* text, from EF_IMPI of an ISIM */
     KEYSTRAP_FIELD_CONTEXT = 21,     /* u8, P2 of AUTHENTICATE: 80, 81 or 84 */
     KEYSTRAP_FIELD_TIMEOUT = 22,     /* u32, option, ms: a program that leaves a request unanswered for longer is killed */
+    KEYSTRAP_FIELD_TOKEN = 23,       /* octets, in STATE: what this program holds and cannot give back when it is killed;
+                                      * in HELLO: the last of a program that was killed some seconds ago at most */
 };
 
 enum keystrap_plugin_capability {

@@ -184,6 +184,36 @@ static void test_a_channel_left_over_is_closed_only_if_it_is_ours(void **state) 
     assert_nothing_left();
 }
 
+/* The client identifier of a killed program is taken over and given back: the modem has few of them. */
+static void test_the_identifier_of_a_killed_program_is_taken_over(void **state) {
+    struct world_plugin plugin;
+    const uint8_t *token;
+    uint8_t cid[4];
+    size_t length;
+
+    (void)state;
+    skip_unless_root();
+    qmi_fake_start(&fake);
+    start(&plugin);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    assert_true(packet_get(&plugin.packet, KEYSTRAP_FIELD_TOKEN, &token, &length));
+    assert_true(length <= sizeof(cid));
+    memcpy(cid, token, length);
+    assert_int_equal(kill(plugin.process.pid, SIGKILL), 0);
+    assert_int_equal(world_plugin_ended(&plugin), 256 + SIGKILL);
+    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+
+    world_plugin_spawn(&plugin, "uicc-qmi");
+    packet_begin(&plugin.packet, KEYSTRAP_PLUGIN_HELLO, ++plugin.serial);
+    packet_append(&plugin.packet, KEYSTRAP_FIELD_TOKEN, cid, length);
+    (void)world_plugin_hello(&plugin, "qmi");
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    assert_string_equal(plugin.reader, "/dev/cdc-wdm0 slot 1");
+    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    world_plugin_bye(&plugin);
+    assert_nothing_left();
+}
+
 static void test_states_follow_the_modem_and_it_recovers(void **state) {
     struct world_plugin plugin;
 
@@ -462,6 +492,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_left_when_the_socket_is_closed),
         cmocka_unit_test(test_nothing_is_left_after_sigterm),
         cmocka_unit_test(test_a_channel_left_over_is_closed_only_if_it_is_ours),
+        cmocka_unit_test(test_the_identifier_of_a_killed_program_is_taken_over),
         cmocka_unit_test(test_states_follow_the_modem_and_it_recovers),
         cmocka_unit_test(test_a_card_that_comes_and_goes_is_seen),
         cmocka_unit_test(test_a_refresh_makes_the_card_another_one),

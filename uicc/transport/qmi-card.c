@@ -236,6 +236,8 @@ void qmi_card_report(struct qmi *qmi) {
     qmi->gone = false;
     qmi->slot = slot;
     report.insertions = qmi->insertions;
+    report.token[0] = qmi_client_get_cid(QMI_CLIENT(qmi->client));
+    report.token_length = 1;
     glib_thread_report(&qmi->thread, &report);
 }
 

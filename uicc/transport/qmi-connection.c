@@ -98,10 +98,15 @@ static bool device_open(struct qmi *qmi, struct transport_result *ret) {
 static bool client_allocate(struct qmi *qmi, struct transport_result *ret) {
     _cleanup_result_ struct glib_result result = {.context = qmi->thread.context};
     g_autoptr(GError) error = NULL;
+    uint8_t cid = QMI_CID_NONE;
     QmiClient *client;
 
-    qmi_device_allocate_client(qmi->device, QMI_SERVICE_UIM, QMI_CID_NONE, OPEN_SEC,
-                               qmi->cancellable, glib_ready, &result);
+    /* One of a killed program is taken over, once: nobody else would ever give it back. */
+    if (qmi->options.token_length == 1)
+        cid = qmi->options.token[0];
+    qmi->options.token_length = 0;
+    qmi_device_allocate_client(qmi->device, QMI_SERVICE_UIM, cid, OPEN_SEC, qmi->cancellable,
+                               glib_ready, &result);
     client = qmi_device_allocate_client_finish(qmi->device, glib_await(&result), &error);
     if (client) {
         qmi->client = QMI_CLIENT_UIM(client);

@@ -55,7 +55,27 @@ void transport_result_set(struct transport_result *result, enum keystrap_plugin_
 static bool report_equal(const struct transport_report *a, const struct transport_report *b) {
     return a->card == b->card && a->insertions == b->insertions &&
            strcmp(a->reader, b->reader) == 0 && strcmp(a->text, b->text) == 0 &&
-           a->atr_length == b->atr_length && memcmp(a->atr, b->atr, a->atr_length) == 0;
+           a->atr_length == b->atr_length && memcmp(a->atr, b->atr, a->atr_length) == 0 &&
+           a->token_length == b->token_length && memcmp(a->token, b->token, a->token_length) == 0;
+}
+
+static int append_optional(struct packet *packet, uint8_t tag, const void *data, size_t length) {
+    return length > 0 ? packet_append(packet, tag, data, length) : 0;
+}
+
+static int report_append(struct packet *packet, const struct transport_report *report) {
+    int r;
+
+    r = packet_append_u8(packet, KEYSTRAP_FIELD_CARD_STATE, (uint8_t)report->card);
+    if (r == 0)
+        r = packet_append_text(packet, KEYSTRAP_FIELD_READER, report->reader);
+    if (r == 0)
+        r = append_optional(packet, KEYSTRAP_FIELD_ATR, report->atr, report->atr_length);
+    if (r == 0)
+        r = append_optional(packet, KEYSTRAP_FIELD_TEXT, report->text, strlen(report->text));
+    if (r == 0)
+        r = append_optional(packet, KEYSTRAP_FIELD_TOKEN, report->token, report->token_length);
+    return r;
 }
 
 static int state_send(struct program *program) {
@@ -68,13 +88,7 @@ static int state_send(struct program *program) {
     if (program->told && report_equal(&report, &program->last))
         return 0;
     packet_begin(packet, KEYSTRAP_PLUGIN_STATE, 0);
-    r = packet_append_u8(packet, KEYSTRAP_FIELD_CARD_STATE, (uint8_t)report.card);
-    if (r == 0)
-        r = packet_append_text(packet, KEYSTRAP_FIELD_READER, report.reader);
-    if (r == 0 && report.atr_length > 0)
-        r = packet_append(packet, KEYSTRAP_FIELD_ATR, report.atr, report.atr_length);
-    if (r == 0 && report.text[0])
-        r = packet_append_text(packet, KEYSTRAP_FIELD_TEXT, report.text);
+    r = report_append(packet, &report);
     if (r == 0)
         r = packet_send(program->fd, packet, deadline_after(SEND_USEC));
     if (r < 0)
@@ -92,10 +106,6 @@ struct answer {
     uint8_t channel;            /* 0 for none */
     struct transport_card card; /* of IDENTITY */
 };
-
-static int append_optional(struct packet *packet, uint8_t tag, const void *data, size_t length) {
-    return length > 0 ? packet_append(packet, tag, data, length) : 0;
-}
 
 static int append_card(struct packet *packet, const struct transport_card *card) {
     int r;
@@ -290,6 +300,8 @@ static int handle_request(struct program *program) {
 
 /* Wait for the first packet and take the options. */
 static int receive_hello(struct program *program, struct transport_options *ret) {
+    const uint8_t *token;
+    size_t length;
     uint32_t msec;
     int r;
 
@@ -307,6 +319,11 @@ static int receive_hello(struct program *program, struct transport_options *ret)
     ret->timeout_usec = USEC_INFINITY;
     if (packet_get_u32(&program->request, KEYSTRAP_FIELD_TIMEOUT, &msec))
         ret->timeout_usec = msec * USEC_PER_MSEC;
+    if (packet_get(&program->request, KEYSTRAP_FIELD_TOKEN, &token, &length) &&
+        length <= sizeof(ret->token)) {
+        memcpy(ret->token, token, length);
+        ret->token_length = length;
+    }
     return 0;
 }
 

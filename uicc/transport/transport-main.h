@@ -16,13 +16,15 @@
 #include "keystrap/plugin.h"
 #include "keystrap-limits.h"
 
-/* What the operator passed in HELLO; "" or 0 where nothing. */
+/* What keystrapd said in HELLO; "" or 0 where nothing. */
 struct transport_options {
     char reader_pattern[PLUGIN_TEXT_MAX];
     char device[PLUGIN_TEXT_MAX];
     uint8_t slot;
     uint32_t flags;         /* enum keystrap_plugin_flag */
     uint64_t timeout_usec;  /* keystrapd's patience with one request; USEC_INFINITY where it does not say */
+    uint8_t token[PLUGIN_TOKEN_MAX]; /* of a program that was killed a moment ago */
+    size_t token_length;
 };
 
 /* What STATE tells. */
@@ -33,6 +35,8 @@ struct transport_report {
     char text[PLUGIN_TEXT_MAX];
     uint8_t atr[ATR_MAX];
     size_t atr_length;
+    uint8_t token[PLUGIN_TOKEN_MAX]; /* what a successor needs to know if this program is killed */
+    size_t token_length;
 };
 
 /* An answer; @text may stay "". */
