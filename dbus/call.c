@@ -241,7 +241,7 @@ static int peer_meet(struct service *service, const char *name, struct peer **re
     return 0;
 }
 
-int call_begin(struct service *service, sd_bus_message *message, call_fn start) {
+int call_begin(struct service *service, sd_bus_message *message, const char *uicc, call_fn start) {
     const char *sender = sd_bus_message_get_sender(message);
     struct peer *peer;
     struct call *call;
@@ -254,9 +254,12 @@ int call_begin(struct service *service, sd_bus_message *message, call_fn start) 
         r = peer_meet(service, sender, &peer);
     if (r == 0)
         r = call_new(service, peer, message, start, &call);
-    if (r != 0)
+    if (r != 0) {
         send_failure(message, r, NULL);
-    else if (peer->known)
+        return 1;
+    }
+    (void)snprintf(call->uicc, sizeof(call->uicc), "%s", uicc ? uicc : "");
+    if (peer->known)
         start_call(call);
     return 1;
 }

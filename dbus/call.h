@@ -28,6 +28,7 @@ struct call {
     sd_bus_message *message;       /* a reference */
     call_fn start;                 /* NULL once it has been run */
     struct agent_request *request; /* while the agent works on it */
+    char uicc[CARD_NAME_MAX + 1];  /* whose method it is; "" for those of the whole agent */
 };
 
 /* Calls that are over are kept for the next ones: the path of a cached key allocates nothing of ours. */
@@ -39,10 +40,11 @@ struct call_pool {
 /**
  * call_begin() - take a method call in: find its peer and run @start, at once where the peer is known, else when the
  * bus daemon has said who it is
+ * @uicc: the card whose method it is; NULL for those of the whole agent
  *
  * Return: what a method handler of sd-bus returns; a refusal has been answered.
  */
-int call_begin(struct service *service, sd_bus_message *message, call_fn start);
+int call_begin(struct service *service, sd_bus_message *message, const char *uicc, call_fn start);
 
 /**
  * call_reply() - send @reply where it is there, and end the call; @r is the errno of building it: where that is negative,

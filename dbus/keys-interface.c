@@ -43,7 +43,7 @@ static void derive_done(int r, const struct agent_key *key, const struct failure
         return;
     }
     if (key->bootstrapped)
-        manager_refresh(call->service);
+        service_refresh(call->service);
     fd = delivery_pipe(key->key);
     if (fd < 0) {
         log_error("No pipe for a key: errno %d", -fd);
@@ -86,7 +86,7 @@ static void derive_start(struct call *call) {
 
 static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     (void)error;
-    return call_begin(userdata, m, derive_start);
+    return call_begin(userdata, m, NULL, derive_start);
 }
 
 /* Not SD_BUS_VTABLE_SENSITIVE: there is nothing in these messages to erase. */

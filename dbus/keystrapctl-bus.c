@@ -65,28 +65,49 @@ int ctl_open(sd_bus **ret) {
     return EX_OK;
 }
 
-int ctl_call(sd_bus *bus, const char *method, sd_bus_message **ret, const char *types, ...) {
+const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]) {
+    if (!ctl->uicc) {
+        (void)snprintf(path, CTL_PATH_MAX, "%s", CTL_PATH);
+        return CTL_MANAGER;
+    }
+    (void)snprintf(path, CTL_PATH_MAX, "%s/uicc/%s", CTL_PATH, ctl->uicc);
+    for (char *p = path; *p; p++)
+        if (*p == '-')
+            *p = '_';
+    return CTL_UICC;
+}
+
+int ctl_print_error(const char *method, const sd_bus_error *error, int r) {
+    if (!sd_bus_error_is_set(error)) {
+        ctl_error("%s: %s", method, strerror(-r));
+        return EX_UNAVAILABLE;
+    }
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
+        ctl_error("No card of that name is configured. See \"keystrapctl status\".");
+        return EX_USAGE;
+    }
+    r = error_map_client(error->name);
+    if (r == -ESRCH)
+        ctl_error("keystrapd does not answer on the system bus (%s). Is the service running? See "
+                  "\"systemctl status keystrapd\".",
+                  error->name);
+    else
+        ctl_error("%s", error->message ? error->message : error->name);
+    return ctl_exit_status(r);
+}
+
+int ctl_call(const struct ctl *ctl, sd_bus *bus, const char *method, sd_bus_message **ret,
+             const char *types, ...) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    char path[CTL_PATH_MAX];
+    const char *interface = ctl_object(ctl, path);
     va_list ap;
     int r;
 
     va_start(ap, types);
-    r = sd_bus_call_methodv(bus, CTL_NAME, CTL_PATH, CTL_MANAGER, method, &error, ret, types, ap);
+    r = sd_bus_call_methodv(bus, CTL_NAME, path, interface, method, &error, ret, types, ap);
     va_end(ap);
-    if (r >= 0)
-        return EX_OK;
-    if (!sd_bus_error_is_set(&error)) {
-        ctl_error("%s: %s", method, strerror(-r));
-        return EX_UNAVAILABLE;
-    }
-    r = error_map_client(error.name);
-    if (r == -ESRCH)
-        ctl_error("keystrapd does not answer on the system bus (%s). Is the service running? See "
-                  "\"systemctl status keystrapd\".",
-                  error.name);
-    else
-        ctl_error("%s", error.message ? error.message : error.name);
-    return ctl_exit_status(r);
+    return r >= 0 ? EX_OK : ctl_print_error(method, &error, r);
 }
 
 /* JSON's integers end at 2^63 - 1; what is beyond means "never" anyway. */
@@ -123,19 +144,41 @@ static int read_value(sd_bus_message *m, const char *type, json_t **ret) {
     return *ret ? 1 : -ENOMEM;
 }
 
+/* An array of strings or paths. */
+static int read_texts(sd_bus_message *m, const char *type, json_t **ret) {
+    json_t *array = json_array();
+    const char *text;
+    int r;
+
+    r = array ? sd_bus_message_enter_container(m, 'a', type) : -ENOMEM;
+    while (r >= 0 && (r = sd_bus_message_read_basic(m, type[0], &text)) > 0)
+        if (json_array_append_new(array, json_string(text)) < 0)
+            r = -ENOMEM;
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    if (r < 0) {
+        json_decref(array);
+        return r;
+    }
+    *ret = array;
+    return 1;
+}
+
 static int read_variant(sd_bus_message *m, json_t **ret) {
     const char *type;
+    bool texts;
     int r, taken;
 
     r = sd_bus_message_peek_type(m, NULL, &type);
     if (r < 0)
         return r;
-    if (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0]))
+    texts = strcmp(type, "as") == 0 || strcmp(type, "ao") == 0;
+    if (!texts && (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0])))
         return sd_bus_message_skip(m, "v") < 0 ? -EBADMSG : 0;
     r = sd_bus_message_enter_container(m, 'v', type);
     if (r < 0)
         return r;
-    taken = read_value(m, type, ret);
+    taken = texts ? read_texts(m, type + 1, ret) : read_value(m, type, ret);
     if (taken < 0)
         return taken;
     r = sd_bus_message_exit_container(m);

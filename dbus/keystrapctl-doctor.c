@@ -94,6 +94,8 @@ static void check_all(struct doctor *d) {
     _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    const char *interface;
+    char path[CTL_PATH_MAX];
     int r;
 
     r = sd_bus_open_system_with_description(&bus, "keystrapctl");
@@ -108,8 +110,8 @@ static void check_all(struct doctor *d) {
     (void)sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
     if (!check_daemon(d, bus))
         return;
-    r = sd_bus_call_method(bus, CTL_NAME, CTL_PATH, CTL_MANAGER, "Diagnose", &error, &m, "a{sv}",
-                           0);
+    interface = ctl_object(d->ctl, path);
+    r = sd_bus_call_method(bus, CTL_NAME, path, interface, "Diagnose", &error, &m, "a{sv}", 0);
     if (r < 0)
         report_no_diagnosis(d, &error, r);
     else if (report_checks(d, m) < 0)

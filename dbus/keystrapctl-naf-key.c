@@ -154,6 +154,7 @@ int ctl_naf_key(const struct ctl *ctl) {
         ctl_error("The system bus cannot be reached: %s", strerror(-r));
         r = EX_UNAVAILABLE;
     } else {
+        (void)keystrap_set_uicc(keystrap, ctl->uicc); /* its length was looked at */
         r = derive(keystrap, ctl);
     }
     keystrap_close(keystrap);

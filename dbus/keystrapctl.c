@@ -42,6 +42,7 @@ static void print_help(void) {
          "  doctor               look for what is wrong, and what to do about it\n"
          "  version              of this program\n"
          "\n"
+         "  --uicc=NAME          of that card, where the gateway has several\n"
          "  --json               print JSON\n"
          "  --help               print this\n"
          "\n"
@@ -79,6 +80,20 @@ static int set_ua(struct ctl *ctl, const char *text) {
     return EX_OK;
 }
 
+/* It becomes part of a path, too. */
+static int set_uicc(struct ctl *ctl, const char *name) {
+    size_t length = strlen(name);
+
+    if (length == 0 || length > CARD_NAME_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length) {
+        ctl_error("--uicc=%s: must be the name of a card, 1 to %u of a-z, 0-9 and -.", name,
+                  CARD_NAME_MAX);
+        return EX_USAGE;
+    }
+    ctl->uicc = name;
+    return EX_OK;
+}
+
 enum ctl_option {
     OPTION_JSON = 0x100,
     OPTION_HELP,
@@ -86,6 +101,7 @@ enum ctl_option {
     OPTION_FORMAT,
     OPTION_SHOW,
     OPTION_FORCE,
+    OPTION_UICC,
 };
 
 static int set_option(struct ctl *ctl, int option, const char *value) {
@@ -103,6 +119,8 @@ static int set_option(struct ctl *ctl, int option, const char *value) {
     case OPTION_FORCE:
         ctl->force = true;
         return EX_OK;
+    case OPTION_UICC:
+        return set_uicc(ctl, value);
     default:
         /* getopt_long() has said what is wrong */
         return EX_USAGE;
@@ -118,6 +136,7 @@ static int parse(int argc, char **argv, struct ctl *ctl, const struct command **
         {"format", required_argument, NULL, OPTION_FORMAT},
         {"show", no_argument, NULL, OPTION_SHOW},
         {"force", no_argument, NULL, OPTION_FORCE},
+        {"uicc", required_argument, NULL, OPTION_UICC},
         {0},
     };
     int option, r;

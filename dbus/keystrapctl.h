@@ -15,6 +15,7 @@
 #define CTL_NAME    "org.keystrap.Agent1"
 #define CTL_PATH    "/org/keystrap/Agent1"
 #define CTL_MANAGER "org.keystrap.Agent1.Manager"
+#define CTL_UICC    "org.keystrap.Agent1.Uicc"
 
 /* EX_OK and its kin are in sysexits.h; a check of doctor that fails is none of them. */
 #define CTL_EXIT_CHECK_FAILED 1
@@ -26,6 +27,8 @@ enum ctl_format {
     CTL_FORMAT_BASE64,
 };
 
+#define CTL_PATH_MAX (sizeof(CTL_PATH "/uicc/") + CARD_NAME_MAX)
+
 /* The command line. */
 struct ctl {
     bool json;
@@ -34,6 +37,7 @@ struct ctl {
     enum ctl_format format;
     uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
     const char *naf_fqdn;
+    const char *uicc; /* the name of a card; NULL for none in particular */
 };
 
 int ctl_status(const struct ctl *ctl);
@@ -62,14 +66,31 @@ int ctl_exit_status(int r);
 int ctl_open(sd_bus **ret);
 
 /**
- * ctl_call() - call a method of the Manager and wait; @types as for sd_bus_message_append()
+ * ctl_object() - the object and interface that commands go to: of the card that the user named, else the Manager
+ * @path: gets the path
+ *
+ * Return: the interface.
+ */
+const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]);
+
+/**
+ * ctl_call() - call a method of that object and wait; @types as for sd_bus_message_append()
  *
  * Return: EX_OK, or the exit status; an error has been printed.
  */
-int ctl_call(sd_bus *bus, const char *method, sd_bus_message **ret, const char *types, ...);
+int ctl_call(const struct ctl *ctl, sd_bus *bus, const char *method, sd_bus_message **ret,
+             const char *types, ...);
 
 /**
- * ctl_read_dict() - an a{sv} or a{st} of the simple types as a JSON object; entries of other types are left out
+ * ctl_print_error() - why a call failed: @error, or @r where the bus has no words
+ *
+ * Return: the exit status.
+ */
+int ctl_print_error(const char *method, const sd_bus_error *error, int r);
+
+/**
+ * ctl_read_dict() - an a{sv} or a{st} of the simple types, and of arrays of strings and paths, as a JSON object; entries of
+ * other types are left out
  *
  * Return: a new reference; NULL for a malformed message or no memory.
  */

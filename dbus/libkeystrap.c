@@ -25,6 +25,7 @@
 struct keystrap {
     sd_bus *bus;
     uint64_t timeout_usec;
+    char uicc[CARD_NAME_MAX + 1]; /* "" for the agent's choice */
     char error[FAILURE_TEXT_MAX * 2];
     char error_name[BUS_NAME_MAX + 1];
 };
@@ -64,6 +65,14 @@ PUBLIC void keystrap_close(struct keystrap *keystrap) {
 
 PUBLIC void keystrap_set_timeout(struct keystrap *keystrap, uint64_t usec) {
     keystrap->timeout_usec = usec ? usec : BUS_CALL_TIMEOUT_USEC;
+}
+
+PUBLIC int keystrap_set_uicc(struct keystrap *keystrap, const char *name) {
+    if (name && strlen(name) > CARD_NAME_MAX)
+        return fail(keystrap, -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
+                    "The name of a card has at most 16 octets.");
+    (void)snprintf(keystrap->uicc, sizeof(keystrap->uicc), "%s", name ? name : "");
+    return 0;
 }
 
 PUBLIC const char *keystrap_last_error(const struct keystrap *keystrap) {
@@ -149,11 +158,13 @@ static int build_question(struct keystrap *keystrap, const char *naf_fqdn,
         r = sd_bus_message_append(*ret, "s", naf_fqdn);
     if (r >= 0)
         r = sd_bus_message_append_array(*ret, 'y', ua_protocol, KEYSTRAP_UA_LENGTH);
+    if (r >= 0)
+        r = sd_bus_message_open_container(*ret, 'a', "{sv}");
     if (r >= 0 && (flags & KEYSTRAP_FORCE_BOOTSTRAP))
-        r = sd_bus_message_append(*ret, "a{sv}", 1, "Force", "b", 1);
-    else if (r >= 0)
-        r = sd_bus_message_append(*ret, "a{sv}", 0);
-    return r;
+        r = sd_bus_message_append(*ret, "{sv}", "Force", "b", 1);
+    if (r >= 0 && keystrap->uicc[0])
+        r = sd_bus_message_append(*ret, "{sv}", "Uicc", "s", keystrap->uicc);
+    return r < 0 ? r : sd_bus_message_close_container(*ret);
 }
 
 static int ask(struct keystrap *keystrap, sd_bus_message *question, sd_bus_message **ret) {

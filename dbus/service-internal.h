@@ -15,6 +15,14 @@
 #include "service.h"
 #include "snapshot.h"
 
+/* A card on the bus. */
+struct uicc_object {
+    struct service *service;
+    char path[sizeof(SERVICE_PATH "/uicc/") + CARD_NAME_MAX];
+    sd_bus_slot *slot;      /* of its interface; NULL without a bus */
+    struct snapshot status; /* what its properties say */
+};
+
 struct service {
     sd_event *event;
     struct agent *agent; /* borrowed */
@@ -24,16 +32,51 @@ struct service {
     bool connected; /* we own the name */
     struct peer_table peers;
     struct call_pool calls;
-    struct snapshot status; /* what the properties say */
+    struct snapshot status; /* what the properties of the Manager say */
+    struct uicc_object *uiccs[CARDS_MAX]; /* in the order of the configuration */
+    size_t uiccs_count;
 };
 
 /**
- * keys_interface_add(), manager_interface_add() - publish the interface on the service's bus
+ * keys_interface_add(), manager_interface_add(), uicc_interface_add() - publish the interface on the service's bus, the last one
+ * for all cards
  */
 int keys_interface_add(struct service *service);
 int manager_interface_add(struct service *service);
+int uicc_interface_add(struct service *service);
 
 /**
- * manager_refresh() - ask the agent how things stand, and emit PropertiesChanged for what differs from before
+ * uicc_object_new() - a card that has the status @status; it is on the bus where there is one
+ *
+ * Return: 0; negative errno.
  */
-void manager_refresh(struct service *service);
+int uicc_object_new(struct service *service, const struct snapshot *status,
+                    struct uicc_object **ret);
+
+/**
+ * uicc_object_free() - off the bus and gone; NULL is allowed. Returns NULL.
+ */
+struct uicc_object *uicc_object_free(struct uicc_object *object);
+
+/**
+ * service_refresh() - ask the agent how things stand, and emit the signals for what differs from before: cards that are or
+ * are not configured any more, cards that were inserted or removed, properties
+ */
+void service_refresh(struct service *service);
+
+/**
+ * property_get_text(), property_get_words() - getters for an array of char: as "s", and as "as" of what spaces divide
+ */
+int property_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int property_get_words(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error);
+
+/**
+ * card_bootstrap(), card_forget(), card_diagnose(), card_identity() - the methods that are the Manager's and a card's, for
+ * call_begin()
+ */
+void card_bootstrap(struct call *call);
+void card_forget(struct call *call);
+void card_diagnose(struct call *call);
+void card_identity(struct call *call);

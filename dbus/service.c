@@ -59,13 +59,13 @@ static int on_peer_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 }
 
 static void on_agent_changed(void *userdata) {
-    manager_refresh(userdata);
+    service_refresh(userdata);
 }
 
 static void name_is_ours(struct service *service) {
     service->connected = true;
     service->backoff_usec = BUS_RECONNECT_MIN_USEC;
-    manager_refresh(service);
+    service_refresh(service);
 }
 
 /* The answer to RequestName after a reconnection; 1 and 4 mean that the name is ours. */
@@ -90,6 +90,8 @@ static int name_answered(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void drop_bus(struct service *service) {
     if (!service->bus)
         return;
+    for (size_t i = 0; i < service->uiccs_count; i++)
+        service->uiccs[i]->slot = sd_bus_slot_unref(service->uiccs[i]->slot);
     (void)sd_bus_detach_event(service->bus);
     if (sd_bus_is_ready(service->bus) > 0)
         (void)sd_bus_flush(service->bus);
@@ -113,6 +115,8 @@ static int open_bus(struct service *service) {
         r = keys_interface_add(service);
     if (r >= 0)
         r = manager_interface_add(service);
+    if (r >= 0)
+        r = uicc_interface_add(service);
     if (r >= 0)
         r = sd_bus_match_signal(service->bus, NULL, "org.freedesktop.DBus.Local",
                                 "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
@@ -169,7 +173,8 @@ int service_new(sd_event *event, struct agent *agent, struct service **ret,
     service->event = sd_event_ref(event);
     service->agent = agent;
     service->backoff_usec = BUS_RECONNECT_MIN_USEC;
-    snapshot_take(agent, &service->status);
+    snapshot_take(agent, 0, &service->status);
+    service_refresh(service);
 
     r = sd_event_add_time(event, &service->reconnect, CLOCK_BOOTTIME, UINT64_MAX, 0,
                           reconnect_fired, service);
@@ -192,6 +197,8 @@ struct service *service_free(struct service *service) {
     call_drop_all(service, UB_E_CANCELLED);
     call_pool_done(&service->calls);
     drop_bus(service);
+    for (size_t i = 0; i < service->uiccs_count; i++)
+        uicc_object_free(service->uiccs[i]);
     sd_event_source_disable_unref(service->reconnect);
     sd_event_unref(service->event);
     free(service);

@@ -41,12 +41,15 @@ static void take_failure(const struct failure *failure, struct snapshot *s) {
     text_copy(s->last_error_text, sizeof(s->last_error_text), failure->text);
 }
 
-void snapshot_take(struct agent *agent, struct snapshot *ret) {
+void snapshot_take(struct agent *agent, size_t index, struct snapshot *ret) {
     struct agent_status status = {0};
 
-    agent_get_status(agent, 0, &status);
+    agent_get_status(agent, index, &status);
     /* Compared octet by octet later, so the unused ones must be the same each time. */
     memset(ret, 0, sizeof(*ret));
+    text_copy(ret->name, sizeof(ret->name), or_empty(status.name));
+    ret->present = status.present;
+    ret->insertions = status.insertions;
     text_copy(ret->state, sizeof(ret->state), agent_state_name(status.state));
     text_copy(ret->transport, sizeof(ret->transport), or_empty(status.transport));
     text_copy(ret->reader, sizeof(ret->reader), or_empty(status.reader));
@@ -61,22 +64,27 @@ void snapshot_take(struct agent *agent, struct snapshot *ret) {
     ret->boot_time_expires = status.expires_usec;
     ret->bootstraps = status.bootstraps;
     take_failure(status.last_failure, ret);
+    text_copy(ret->imsi, sizeof(ret->imsi), status.imsi);
+    text_copy(ret->application, sizeof(ret->application), or_empty(status.application));
+    text_copy(ret->applications, sizeof(ret->applications), or_empty(status.applications));
+    text_copy(ret->services, sizeof(ret->services), or_empty(status.services));
+    text_copy(ret->mode, sizeof(ret->mode), or_empty(status.mode));
 }
 
-size_t snapshot_compare(const struct snapshot *a, const struct snapshot *b,
-                        const char *ret[SNAPSHOT_PROPERTIES_COUNT + 1]) {
+size_t snapshot_compare(const struct snapshot *a, const struct snapshot *b, size_t count,
+                        const char *ret[SNAPSHOT_ALL_COUNT + 1]) {
 #define FIELD(property, type, field) {property, offsetof(struct snapshot, field), sizeof(a->field)},
     static const struct {
         const char *name;
         size_t offset, size;
-    } fields[] = {SNAPSHOT_PROPERTIES(FIELD)};
+    } fields[] = {SNAPSHOT_PROPERTIES(FIELD) SNAPSHOT_UICC_PROPERTIES(FIELD)};
 #undef FIELD
-    size_t count = 0;
+    size_t differ = 0;
 
-    for (size_t i = 0; i < ELEMENTS(fields); i++)
+    for (size_t i = 0; i < count && i < ELEMENTS(fields); i++)
         if (memcmp((const char *)a + fields[i].offset, (const char *)b + fields[i].offset,
                    fields[i].size) != 0)
-            ret[count++] = fields[i].name;
-    ret[count] = NULL;
-    return count;
+            ret[differ++] = fields[i].name;
+    ret[differ] = NULL;
+    return differ;
 }

@@ -42,13 +42,20 @@ enum agent_state {
 struct agent_status {
     const char *name; /* in the configuration */
     enum agent_state state;
+    bool present;          /* a card is there, usable or not */
+    uint64_t insertions;   /* of cards, as far as we saw them: another number is another card or the same again */
     const char *transport;
     const char *reader;    /* "" where there is none */
     char iccid[16];        /* shortened, "" unknown */
+    char imsi[16];         /* shortened, "" unknown */
     char impi[16];         /* shortened, "" unknown */
     enum uicc_pin pin;
     int pin_tries;         /* -1 unknown */
+    const char *application;  /* in use: "usim" or "isim"; "" unknown */
+    const char *applications; /* on the card, with spaces between: "usim isim"; "" unknown */
+    const char *services;  /* likewise, of the application in use, as far as they matter here: "gba" */
     bool service_gba;      /* service 68 of EF_UST */
+    const char *mode;      /* of GBA: of the Ks, else as configured: "auto", "me", "u", "2g" or "digest" */
     const char *bsf;       /* FQDN, "" unknown */
     const char *btid;      /* "" without Ks */
     uint64_t expires_utc_usec; /* 0 without Ks */

@@ -47,6 +47,7 @@ struct keystore_info {
     uint64_t expires_usec;     /* now_usec() clock */
     uint64_t expires_utc_usec; /* since the epoch */
     uint64_t derivations;      /* since the bootstrap */
+    enum gba_mode mode;        /* of the bootstrap */
 };
 
 /**

@@ -87,7 +87,15 @@ static bool agent_card_ks_may_stay(struct agent_card *card) {
 
 /* --- What the worker reports ---------------------------------------------------------------------- */
 
+static bool agent_card_is_other(const struct agent_card *card, const struct worker_report *report) {
+    if (report->card != KEYSTRAP_CARD_PRESENT)
+        return false;
+    return card->state != KEYSTRAP_CARD_PRESENT || strcmp(card->reader, report->reader) != 0 ||
+           strcmp(card->identity.iccid, report->identity.iccid) != 0;
+}
+
 static void agent_card_on_card(struct agent_card *card, const struct worker_report *report) {
+    card->insertions += agent_card_is_other(card, report);
     card->known = true;
     card->r = report->r;
     card->state = report->card;

@@ -58,6 +58,7 @@ struct agent_card {
     int r;
     struct failure failure; /* why r is not 0 */
     enum keystrap_card_state state;
+    uint64_t insertions;
     struct uicc_identity identity;
     char reader[PLUGIN_TEXT_MAX];
     char impi[IMPI_MAX + 1];

@@ -5,6 +5,7 @@
  */
 
 #include "agent-internal.h"
+#include "gba.h"
 #include "util.h"
 
 static enum agent_state agent_card_state(const struct agent_card *card, bool has_ks) {
@@ -29,6 +30,16 @@ static enum agent_state agent_card_state(const struct agent_card *card, bool has
     return AGENT_CARD_UNUSABLE;
 }
 
+static const char *agent_mode_name(const struct agent_card *card,
+                                   const struct keystore_info *info) {
+    static const char *const configured[] = {
+        [CONF_MODE_AUTO] = "auto", [CONF_MODE_ME] = "me",         [CONF_MODE_U] = "u",
+        [CONF_MODE_2G] = "2g",     [CONF_MODE_DIGEST] = "digest",
+    };
+
+    return info ? gba_mode_name(info->mode) : configured[card->conf->mode];
+}
+
 void agent_get_status(struct agent *agent, size_t index, struct agent_status *ret) {
     struct agent_card *card = agent->cards[index];
     struct keystore_info info = {.btid = "", .expires_usec = 0};
@@ -37,10 +48,16 @@ void agent_get_status(struct agent *agent, size_t index, struct agent_status *re
     *ret = (struct agent_status){
         .name = card->conf->name,
         .state = agent_card_state(card, has_ks),
+        .present = card->known && card->state == KEYSTRAP_CARD_PRESENT,
+        .insertions = card->insertions,
         .transport = card->conf->transport,
         .reader = card->reader,
         .pin = card->identity.pin,
         .pin_tries = card->known ? card->identity.pin_tries : -1,
+        .application = card->identity.aid_length > 0 ? "usim" : "",
+        .applications = card->identity.aid_length > 0 ? "usim" : "",
+        .services = uicc_service(&card->identity, 68) ? "gba" : "",
+        .mode = agent_mode_name(card, has_ks ? &info : NULL),
         .service_gba = uicc_service(&card->identity, 68),
         .bsf = card->bsf,
         .btid = info.btid,
@@ -53,6 +70,7 @@ void agent_get_status(struct agent *agent, size_t index, struct agent_status *re
         .last_failure = &card->last_failure,
     };
     shorten(card->identity.iccid, 6, ret->iccid, sizeof(ret->iccid));
+    shorten(card->identity.imsi, 5, ret->imsi, sizeof(ret->imsi));
     shorten(card->impi, 5, ret->impi, sizeof(ret->impi));
 }
 

@@ -65,6 +65,7 @@ int keystore_get(struct keystore *store, struct keystore_info *ret) {
         .expires_usec = store->current.expires_usec,
         .expires_utc_usec = store->current.expires_utc_usec,
         .derivations = store->derivations,
+        .mode = store->current.mode,
     };
     return 0;
 }

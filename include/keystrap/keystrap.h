@@ -57,6 +57,14 @@ void keystrap_close(struct keystrap *keystrap);
 void keystrap_set_timeout(struct keystrap *keystrap, uint64_t usec);
 
 /**
+ * keystrap_set_uicc() - whose keys the calls from now on are for, where the gateway has several cards
+ * @name: the card's name in keystrap.conf; NULL for the first one that is usable
+ *
+ * Return: 0; -EINVAL for a name that no card can have. Whether there is such a card, the next call tells (-EINVAL).
+ */
+int keystrap_set_uicc(struct keystrap *keystrap, const char *name);
+
+/**
  * keystrap_derive_naf_key() - the Ks_NAF of @naf_fqdn (UTF-8) for @ua_protocol (KEYSTRAP_UA_LENGTH octets)
  *
  * Return: 0 and *@ret, which keystrap_naf_key_free() erases and releases; -EACCES (denied), -EBUSY (quota),

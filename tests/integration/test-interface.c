@@ -65,37 +65,44 @@ static void cut_interface(const char *xml, const char *interface, char *ret, siz
     (void)snprintf(ret, size, "%.*s", (int)(end - begin), begin);
 }
 
-static void the_service_says_of_itself_what_the_installed_file_says(void **state) {
-    static const char *const interfaces[] = {KEYS, MANAGER};
+/* The members of @interface at @path, in the file @name and in what the service says of itself. */
+static void compare_interface(sd_bus *bus, const char *name, const char *path,
+                              const char *interface) {
     static const char *const elements[] = {"method", "property", "signal"};
     static char file[32 * 1024], of_file[32 * 1024], of_service[32 * 1024];
-    FILE *f = fopen(WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", "re");
     sd_bus_message *reply = NULL;
-    struct gateway gateway;
     const char *xml;
-    sd_bus *bus;
+    FILE *f = fopen(name, "re");
 
     assert_non_null(f);
     file[fread(file, 1, sizeof(file) - 1, f)] = '\0';
     (void)fclose(f);
-    gateway_start(&gateway, *state, NULL, NULL);
-    bus = open_bus();
-    assert_true(sd_bus_call_method(bus, NAME, PATH, "org.freedesktop.DBus.Introspectable",
+    assert_true(sd_bus_call_method(bus, NAME, path, "org.freedesktop.DBus.Introspectable",
                                    "Introspect", NULL, &reply, "") >= 0);
     assert_true(sd_bus_message_read(reply, "s", &xml) >= 0);
-    for (size_t i = 0; i < 2; i++) {
-        cut_interface(file, interfaces[i], of_file, sizeof(of_file));
-        cut_interface(xml, interfaces[i], of_service, sizeof(of_service));
-        for (size_t j = 0; j < 3; j++) {
-            char expected[1024], found[1024];
+    cut_interface(file, interface, of_file, sizeof(of_file));
+    cut_interface(xml, interface, of_service, sizeof(of_service));
+    for (size_t j = 0; j < 3; j++) {
+        char expected[1024], found[1024];
 
-            list_names(of_file, elements[j], expected, sizeof(expected));
-            list_names(of_service, elements[j], found, sizeof(found));
-            assert_string_equal(found, expected);
-            assert_true(j > 0 || found[0] != '\0');
-        }
+        list_names(of_file, elements[j], expected, sizeof(expected));
+        list_names(of_service, elements[j], found, sizeof(found));
+        assert_string_equal(found, expected);
+        assert_true(j > 0 || found[0] != '\0');
     }
     sd_bus_message_unref(reply);
+}
+
+static void the_service_says_of_itself_what_the_installed_file_says(void **state) {
+    struct gateway gateway;
+    sd_bus *bus;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    bus = open_bus();
+    compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", PATH, KEYS);
+    compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", PATH, MANAGER);
+    compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.Uicc.xml", PATH "/uicc/default",
+                      NAME ".Uicc");
     sd_bus_flush_close_unref(bus);
 }
 

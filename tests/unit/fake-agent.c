@@ -26,13 +26,20 @@ struct agent_request {
 void fake_agent_init(struct agent *agent) {
     memset(agent, 0, sizeof(*agent));
     agent->status = (struct agent_status){
+        .name = "default",
         .state = AGENT_CARD_READY,
+        .present = true,
         .transport = "pcsc",
         .reader = "Virtual PCD 00 00",
         .iccid = "894900...",
         .impi = "00101...",
         .pin = UICC_PIN_DISABLED,
         .pin_tries = 3,
+        .imsi = "00101...",
+        .application = "usim",
+        .applications = "usim isim",
+        .services = "gba",
+        .mode = "me",
         .service_gba = true,
         .bsf = "bsf.mnc001.mcc001.pub.3gppnetwork.org",
         .btid = "",
@@ -149,13 +156,12 @@ void agent_on_changed(struct agent *agent, agent_changed_fn changed, void *userd
 }
 
 size_t agent_cards(const struct agent *agent) {
-    (void)agent;
-    return 1;
+    return 1 + agent->others_count;
 }
 
 void agent_get_status(struct agent *agent, size_t index, struct agent_status *ret) {
-    assert_int_equal(index, 0);
-    *ret = agent->status;
+    assert_true(index <= agent->others_count);
+    *ret = index == 0 ? agent->status : agent->others[index - 1];
 }
 
 static void note_uicc(struct agent *agent, const char *uicc) {

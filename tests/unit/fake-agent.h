@@ -19,7 +19,9 @@
 #define FAKE_EXPIRES_BOOT 86400000000ull
 
 struct agent {
-    struct agent_status status;
+    struct agent_status status;    /* of the first card */
+    struct agent_status others[4]; /* of the cards after it */
+    size_t others_count;
     struct failure last_failure;
     int fail_code;              /* what all requests are answered with, 0 for success */
     bool hold_all;              /* Bootstrap and Diagnose wait as well */

@@ -229,11 +229,61 @@ static void status_says_how_things_stand(void **state) {
     assert_non_null(strstr(run.text, ERROR_PREFIX "BsfBusy: The BSF said 503"));
     RUN(w, &run, false, "status", "--json");
     o = json_loads(run.text, 0, NULL);
-    assert_int_equal(json_object_size(o), SNAPSHOT_PROPERTIES_COUNT + 1);
+    assert_int_equal(json_object_size(o), SNAPSHOT_PROPERTIES_COUNT + 3);
+    assert_int_equal(json_array_size(json_object_get(o, "Cards")), 1);
     assert_string_equal(json_string_value(json_object_get(o, "State")), "card-ready");
     assert_true(json_is_true(json_object_get(o, "ServiceGba")));
     assert_int_equal(json_integer_value(json_object_get(o, "PinTries")), 3);
     json_decref(o);
+}
+
+static void status_lists_all_cards_or_shows_one(void **state) {
+    struct service_world *w = *state;
+    struct run run;
+    json_t *o;
+
+    w->agent.others[w->agent.others_count++] = (struct agent_status){
+        .name = "back-2",
+        .state = AGENT_NO_CARD,
+        .transport = "qmi",
+        .pin_tries = -1,
+        .mode = "auto",
+        .last_failure = &w->agent.last_failure,
+    };
+    w->agent.changed(w->agent.changed_userdata);
+    RUN(w, &run, false, "status");
+    assert_status(&run, EX_OK);
+    assert_non_null(strstr(run.text, "UICC         default\nState        card-ready\n"));
+    assert_non_null(strstr(run.text, "UICC         back-2\nState        no-card\n"));
+    RUN(w, &run, false, "status", "--uicc=back-2");
+    assert_status(&run, EX_OK);
+    assert_null(strstr(run.text, "card-ready"));
+    assert_non_null(strstr(run.text, "UICC         back-2\nState        no-card\n"));
+    RUN(w, &run, false, "status", "--uicc=default", "--json");
+    o = json_loads(run.text, 0, NULL);
+    assert_int_equal(json_object_size(o), SNAPSHOT_ALL_COUNT + 1);
+    assert_int_equal(json_array_size(json_object_get(o, "Applications")), 2);
+    json_decref(o);
+    RUN(w, &run, false, "status", "--uicc=side");
+    assert_status(&run, EX_USAGE);
+    assert_non_null(strstr(run.errors, "No card of that name"));
+    RUN(w, &run, false, "status", "--uicc=../x");
+    assert_status(&run, EX_USAGE);
+}
+
+static void every_command_takes_the_name_of_a_card(void **state) {
+    static const char *const commands[] = {"bootstrap", "forget", "doctor"};
+    struct service_world *w = *state;
+    struct run run;
+
+    for (size_t i = 0; i < ELEMENTS(commands); i++) {
+        w->agent.uicc[0] = '\0';
+        RUN(w, &run, false, commands[i], "--uicc=default");
+        assert_string_equal(w->agent.uicc, "default");
+    }
+    RUN(w, &run, false, "naf-key", "--uicc=back-2", "naf.example.com");
+    assert_status(&run, EX_OK);
+    assert_string_equal(w->agent.uicc, "back-2");
 }
 
 static void bootstrap_and_forget_do_what_they_say(void **state) {
@@ -406,6 +456,8 @@ int main(void) {
         TEST(json_has_the_key_only_where_asked_for),
         TEST(ua_and_force_reach_the_agent),
         TEST(status_says_how_things_stand),
+        TEST(status_lists_all_cards_or_shows_one),
+        TEST(every_command_takes_the_name_of_a_card),
         TEST(bootstrap_and_forget_do_what_they_say),
         TEST(doctor_says_what_to_do_and_fails_for_it),
         TEST(doctor_without_the_right_to_ask_says_so),

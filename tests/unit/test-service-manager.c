@@ -127,6 +127,7 @@ static void every_property_that_changes_is_told(void **state) {
 
     subscribe(w, &c);
     w->agent.status = (struct agent_status){
+        .name = "default",
         .state = AGENT_BOOTSTRAPPED,
         .transport = "qmi",
         .reader = "modem",
