@@ -4,7 +4,7 @@
 /*
  * Fetching over HTTP, by a program of its own.
  *
- * keystrapd opens no internet socket and parses no HTTP: `keystrap-http`, which knows no secret, does so
+ * keystrapd opens no internet socket and parses no HTTP: `keystrap-http`, which keeps no secret, does so
  * with libcurl, one request at a time, over the packets of packet.h. It is started at the first request, kept
  * for the next, ended after HTTP_IDLE_USEC without work, and killed at a deadline or when a request is cancelled.
  */

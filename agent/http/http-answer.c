@@ -75,14 +75,29 @@ int http_answer_field(struct http_response *response, size_t *size, const struct
     return append_field(response, name, name_length, value, value_length);
 }
 
+static int take_exporter(struct http_response *response, const struct packet *packet) {
+    const uint8_t *exporter;
+    size_t length;
+
+    if (!packet_get(packet, HTTP_FIELD_EXPORTER, &exporter, &length))
+        return 0;
+    if (length != TLS_EXPORTER_LENGTH || response->exporter)
+        return -EBADMSG;
+    return secret_new_copy(exporter, length, &response->exporter);
+}
+
 int http_answer_end(struct http_response *response, const struct packet *packet) {
     const uint8_t *body;
     uint32_t status;
     size_t length;
+    int r;
 
     if (!packet_get_u32(packet, HTTP_FIELD_STATUS, &status) || status < 100 || status > 599 ||
         !packet_get(packet, HTTP_FIELD_BODY, &body, &length) || length > HTTP_BODY_MAX)
         return -EBADMSG;
+    r = take_exporter(response, packet);
+    if (r < 0)
+        return r;
     response->body = malloc(length + 1);
     if (!response->body)
         return -ENOMEM;

@@ -121,7 +121,8 @@ static int write_request(struct packet *packet, uint32_t serial,
                          const struct http_request *request) {
     int r;
 
-    if (strlen(request->url) > HTTP_URL_MAX)
+    if (strlen(request->url) > HTTP_URL_MAX ||
+        (request->exporter_label && strlen(request->exporter_label) > TLS_LABEL_MAX))
         return -EINVAL;
     packet_begin(packet, HTTP_PACKET_GET, serial);
     r = packet_append_text(packet, HTTP_FIELD_URL, request->url);
@@ -131,6 +132,10 @@ static int write_request(struct packet *packet, uint32_t serial,
         r = append_optional(packet, HTTP_FIELD_USER_AGENT, request->user_agent);
     if (r == 0)
         r = append_optional(packet, HTTP_FIELD_TRUST_ANCHORS, request->trust_anchors);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_EXPORTER_LABEL, request->exporter_label);
+    if (r == 0)
+        r = packet_append_u8(packet, HTTP_FIELD_TLS_1_3, request->tls_min == HTTP_TLS_1_3);
     if (r == 0)
         r = append_headers(packet, request->headers);
     if (r == 0)

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "http-fetch.h"
+#include "http-tls.h"
+#include "secret.h"
 #include "util.h"
 
 /* Ends the transfer: libcurl takes any count but the one offered as an error. */
@@ -114,17 +116,6 @@ static void set_limits(CURL *easy, const struct http_job *job) {
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)job->connect_timeout_msec);
 }
 
-/* Only what the operator named is trusted where one was named: CAPATH is the system's directory otherwise. */
-static void set_tls(CURL *easy, const struct http_job *job) {
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (job->trust_anchors[0]) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, job->trust_anchors);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-}
-
 static void set_request(CURL *easy, const struct http_job *job, struct curl_slist *connect_to,
                         struct http_result *result, char *error) {
     curl_easy_setopt(easy, CURLOPT_URL, job->url);
@@ -208,8 +199,8 @@ static const char *outcome_words(enum http_outcome outcome) {
         return "cannot be reached";
     case HTTP_E_TIMEOUT:
         return "did not answer in time";
-    case HTTP_E_TLS:
-        return "is not who it should be, or has no TLS that we can use";
+    case HTTP_E_TLS: /* has words of its own */
+        return "";
     case HTTP_E_PROTOCOL:
         return "did not answer as HTTP says";
     case HTTP_E_TOO_LARGE:
@@ -231,6 +222,8 @@ static int fail(CURL *easy, const struct http_job *job, const struct http_result
         why = error[0] ? error : curl_easy_strerror(code);
     }
     describe_peer(job, peer, sizeof(peer));
+    if (outcome == HTTP_E_TLS)
+        return http_tls_fail(easy, job, code, peer, why, failure);
     return failure_set(failure, (int)outcome, "%.200s %s: %s", peer, outcome_words(outcome), why);
 }
 
@@ -249,11 +242,14 @@ static void forget_result(struct http_result *result) {
     result->lines_length = result->fields_count = result->body_length = 0;
     result->refused = (enum http_outcome)0;
     result->refused_why = NULL;
+    secret_erase(result->exporter, sizeof(result->exporter));
+    result->has_exporter = false;
 }
 
 int http_fetch(CURL *easy, const struct http_job *job, struct http_result *ret,
                struct failure *failure) {
     _cleanup_(list_free) struct curl_slist *connect_to = NULL;
+    struct http_exchange exchange = {easy, job, ret};
     char error[CURL_ERROR_SIZE] = "", target[sizeof(job->connect_to) + 2];
     CURLcode code;
 
@@ -265,7 +261,7 @@ int http_fetch(CURL *easy, const struct http_job *job, struct http_result *ret,
     }
     curl_easy_reset(easy);
     set_limits(easy, job);
-    set_tls(easy, job);
+    http_tls_set(easy, job, &exchange);
     set_request(easy, job, connect_to, ret, error);
 
     forget_result(ret);

@@ -18,6 +18,8 @@ struct http_job {
     char connect_to[FQDN_MAX + 16]; /* "" for the URL's own host */
     char user_agent[HTTP_HEADER_MAX];
     char trust_anchors[4096]; /* "" for the system's */
+    char exporter_label[TLS_LABEL_MAX + 1]; /* "" for no exporter */
+    bool tls_1_3;                           /* nothing older */
     struct curl_slist *headers;
     uint32_t connect_timeout_msec;
     uint32_t request_timeout_msec;
@@ -36,8 +38,17 @@ struct http_result {
     size_t fields_count;
     uint8_t body[HTTP_BODY_MAX];
     size_t body_length;
+    uint8_t exporter[TLS_EXPORTER_LENGTH]; /* of the TLS connection; whoever has sent it on erases it */
+    bool has_exporter;
     enum http_outcome refused; /* why a callback ended the transfer, 0 when none did */
     const char *refused_why;
+};
+
+/* What a callback of libcurl needs to know. */
+struct http_exchange {
+    CURL *easy;
+    const struct http_job *job;
+    struct http_result *result;
 };
 
 /**

@@ -8,7 +8,7 @@
  *   keystrapd                                     keystrap-http
  *   GET {URL, ...}                          ->
  *                                           <-    FIELD {NAME, VALUE}        (once for each header field)
- *                                           <-    RESPONSE {STATUS, BODY}    (ends the answer)
+ *                                           <-    RESPONSE {STATUS, BODY, EXPORTER}    (ends the answer)
  *                                           <-    or FAILURE {OUTCOME, TEXT}
  *
  * Everything that belongs to one request bears its serial. One request is under way at a time.
@@ -37,4 +37,7 @@ enum http_packet_field {
     HTTP_FIELD_BODY = 11,           /* octets */
     HTTP_FIELD_OUTCOME = 12,        /* u32, enum http_outcome */
     HTTP_FIELD_TEXT = 13,           /* text */
+    HTTP_FIELD_TLS_1_3 = 14,        /* u8, 1 where nothing older will do */
+    HTTP_FIELD_EXPORTER_LABEL = 15, /* text */
+    HTTP_FIELD_EXPORTER = 16,       /* TLS_EXPORTER_LENGTH octets */
 };

@@ -3,7 +3,8 @@
 /*
  * keystrap-http: the program that speaks HTTP for keystrapd.
  *
- * It holds no secret: what it is given may be read on the wire, and it has nothing else. It serves one request
+ * It holds no secret for long: what it is given may be read on the wire, and of its own it has TLS connections and what
+ * GBA_Digest wants of them, their exporters, which it erases when they are sent. It serves one request
  * after the other on the socket that keystrapd left on its descriptor, and ends when that is closed. Run by hand with
  * --check-sandbox it tries what its sandbox must refuse and what it must not, and exits 0 when all was as it should be.
  */
@@ -64,6 +65,8 @@ static int take_headers(struct http_job *job, const struct packet *packet) {
 }
 
 static int take_job(struct http_job *job, const struct packet *packet) {
+    uint8_t tls_1_3 = 0;
+
     if (packet_type(packet) != HTTP_PACKET_GET ||
         !packet_get_text(packet, HTTP_FIELD_URL, job->url, sizeof(job->url)) ||
         !packet_get_u32(packet, HTTP_FIELD_CONNECT_TIMEOUT, &job->connect_timeout_msec) ||
@@ -73,6 +76,10 @@ static int take_job(struct http_job *job, const struct packet *packet) {
     (void)packet_get_text(packet, HTTP_FIELD_USER_AGENT, job->user_agent, sizeof(job->user_agent));
     (void)packet_get_text(packet, HTTP_FIELD_TRUST_ANCHORS, job->trust_anchors,
                           sizeof(job->trust_anchors));
+    (void)packet_get_text(packet, HTTP_FIELD_EXPORTER_LABEL, job->exporter_label,
+                          sizeof(job->exporter_label));
+    (void)packet_get_u8(packet, HTTP_FIELD_TLS_1_3, &tls_1_3);
+    job->tls_1_3 = tls_1_3 == 1;
     return take_headers(job, packet);
 }
 
@@ -104,6 +111,9 @@ static int send_response(struct server *server, uint32_t serial) {
     r = packet_append_u32(&server->packet, HTTP_FIELD_STATUS, (uint32_t)result->status);
     if (r == 0)
         r = packet_append(&server->packet, HTTP_FIELD_BODY, result->body, result->body_length);
+    if (r == 0 && result->has_exporter)
+        r = packet_append(&server->packet, HTTP_FIELD_EXPORTER, result->exporter,
+                          sizeof(result->exporter));
     return r == 0 ? send_packet(&server->packet) : r;
 }
 
@@ -131,9 +141,13 @@ static int serve_one(struct server *server) {
     if (r == 0)
         r = http_fetch(server->easy, &server->job, &server->result, &failure);
     job_done(&server->job);
-    if (r < 0)
-        return r;
-    return r == 0 ? send_response(server, serial) : send_failure(server, serial, &failure);
+    if (r == 0)
+        r = send_response(server, serial);
+    else if (r > 0)
+        r = send_failure(server, serial, &failure);
+    secret_erase(server->result.exporter, sizeof(server->result.exporter));
+    packet_begin(&server->packet, 0, 0);
+    return r;
 }
 
 static int serve(void) {

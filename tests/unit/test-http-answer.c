@@ -59,6 +59,8 @@ static void send_response(struct program *program, uint32_t status, size_t lengt
     packet_append_u32(&program->packet, HTTP_FIELD_STATUS, status);
     if (!is(program, "no-body"))
         packet_append(&program->packet, HTTP_FIELD_BODY, body, length);
+    if (is(program, "short-exporter"))
+        packet_append(&program->packet, HTTP_FIELD_EXPORTER, body, TLS_EXPORTER_LENGTH - 1);
     send_packet(program);
 }
 

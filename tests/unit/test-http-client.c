@@ -634,89 +634,7 @@ static void test_the_sandbox_holds_while_requests_are_served(void **state) {
     assert_true(status_has(child_pid(), "NoNewPrivs:\t1\n"));
 }
 
-/* --- TLS --------------------------------------------------------------------------------------- */
-
-struct tls_server {
-    char directory[64];
-    char certificate[128], key[128];
-    FILE *output;
-    unsigned port;
-    pid_t pid;
-};
-
-/* OpenSSL's own command as certification authority and server: the other side is not our code. */
-static void tls_certificate(struct tls_server *server) {
-    _cleanup_free_ char *command = NULL;
-
-    (void)snprintf(server->directory, sizeof(server->directory), "%s/keystrap-http-XXXXXX",
-                   getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(server->directory));
-    (void)snprintf(server->certificate, sizeof(server->certificate), "%s/cert.pem",
-                   server->directory);
-    (void)snprintf(server->key, sizeof(server->key), "%s/key.pem", server->directory);
-    assert_true(
-        asprintf(&command,
-                 "exec openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-                 "-subj /CN=bsf.example -addext subjectAltName=DNS:bsf.example -days 2 "
-                 "-keyout %s -out %s 2>/dev/null",
-                 server->key, server->certificate) > 0);
-    assert_int_equal(system(command), 0);
-}
-
-static void tls_server_start(struct tls_server *server) {
-    char line[256];
-    int fds[2];
-
-    tls_certificate(server);
-    assert_int_equal(pipe(fds), 0);
-    server->pid = fork();
-    if (server->pid == 0) {
-        /* A test that fails on the way leaves no server behind. */
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)dup2(fds[1], STDOUT_FILENO);
-        (void)close(fds[0]);
-        (void)execlp("openssl", "openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert",
-                     server->certificate, "-key", server->key, NULL);
-        _exit(127);
-    }
-    assert_true(server->pid > 0);
-    (void)close(fds[1]);
-    server->output = fdopen(fds[0], "r");
-    assert_non_null(server->output);
-    while (fgets(line, sizeof(line), server->output))
-        if (sscanf(line, "ACCEPT 127.0.0.1:%u", &server->port) == 1)
-            return;
-    fail_msg("openssl s_server did not start");
-}
-
-static void tls_server_stop(struct tls_server *server) {
-    (void)kill(server->pid, SIGKILL);
-    (void)waitpid(server->pid, NULL, 0);
-    (void)fclose(server->output);
-    (void)unlink(server->certificate);
-    (void)unlink(server->key);
-    (void)rmdir(server->directory);
-}
-
-static void test_tls_serves_the_right_name_and_no_other(void **state) {
-    _cleanup_get_ struct get good = {0}, wrong_name = {0}, untrusted = {0};
-    struct tls_server server = {0};
-    char connect_to[32];
-
-    tls_server_start(&server);
-    (void)snprintf(connect_to, sizeof(connect_to), "127.0.0.1:%u", server.port);
-    good.request.connect_to = wrong_name.request.connect_to = untrusted.request.connect_to =
-        connect_to;
-    good.request.trust_anchors = wrong_name.request.trust_anchors = server.certificate;
-
-    assert_int_equal(get_url(*state, &good, "https://bsf.example/"), 0);
-    assert_int_equal(good.response.status, 200);
-    assert_true(good.response.body_length > 0);
-    assert_int_equal(get_url(*state, &wrong_name, "https://naf.example/"), HTTP_E_TLS);
-    assert_non_null(strstr(wrong_name.failure.text, "naf.example"));
-    assert_int_equal(get_url(*state, &untrusted, "https://bsf.example/"), HTTP_E_TLS);
-    tls_server_stop(&server);
-}
+/* --- What is no TLS; the rest of it is in test-http-tls.c ---------------------------------------- */
 
 static void test_a_handshake_without_answer_is_a_connect_error(void **state) {
     struct server server = SERVER_NONE;
@@ -769,7 +687,6 @@ int main(void) {
         cmocka_unit_test(test_a_missing_program_is_a_helper_error_that_names_it),
         cmocka_unit_test(test_the_sandbox_refuses_what_it_must_and_lets_names_be_looked_up),
         client_test(test_the_sandbox_holds_while_requests_are_served),
-        client_test(test_tls_serves_the_right_name_and_no_other),
         client_test(test_a_handshake_without_answer_is_a_connect_error),
         client_test(test_a_server_without_tls_is_a_tls_error),
     };

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The TLS of one GET.
+ *
+ * libcurl's OpenSSL does it. Whatever fails, a user shall hear which of certificate, name, authority, version and
+ * configuration it was, because each is mended by somebody else. The exporter (RFC 5705) is taken just before the request is
+ * sent, from the connection that it is sent by, whether that is new or kept.
+ */
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "http-tls.h"
+#include "util.h"
+
+/* --- The exporter --------------------------------------------------------------------------------- */
+
+/* The connection stands; the request is not sent yet. */
+static int on_connection(void *data, char *peer _unused_, char *local _unused_,
+                         int peer_port _unused_, int local_port _unused_) {
+    struct http_exchange *exchange = data;
+    const char *label = exchange->job->exporter_label;
+    const struct curl_tlssessioninfo *info = NULL;
+
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info &&
+        info->backend == CURLSSLBACKEND_OPENSSL && info->internals &&
+        SSL_export_keying_material(info->internals, exchange->result->exporter, TLS_EXPORTER_LENGTH,
+                                   label, strlen(label), NULL, 0, 0) == 1) {
+        exchange->result->has_exporter = true;
+        return CURL_PREREQFUNC_OK;
+    }
+    exchange->result->refused = HTTP_E_HELPER;
+    exchange->result->refused_why = "there is no exporter of its TLS connection";
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/* Only what the operator named is trusted where one was named: CAPATH is the system's directory otherwise. */
+void http_tls_set(CURL *easy, const struct http_job *job, struct http_exchange *exchange) {
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                     (long)(job->tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2));
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (job->trust_anchors[0]) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, job->trust_anchors);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
+    if (job->exporter_label[0] && strncasecmp(job->url, "https:", 6) == 0) {
+        curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+        curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
+    }
+}
+
+/* --- What went wrong ------------------------------------------------------------------------------ */
+
+/* libcurl checks the name itself and leaves its verdict of the certificate at "none" then. */
+static bool is_other_name(CURLcode code, long verdict) {
+    return code == CURLE_PEER_FAILED_VERIFICATION &&
+           (verdict == X509_V_OK || verdict == X509_V_ERR_UNSPECIFIED ||
+            verdict == X509_V_ERR_HOSTNAME_MISMATCH);
+}
+
+/* A server ends the handshake with an alert; OpenSSL, where the server chose a version by itself. */
+static bool is_version(const char *error) {
+    return strstr(error, "protocol version") || strstr(error, "unsupported protocol") ||
+           strstr(error, "wrong ssl version");
+}
+
+static const char *certificate_words(long verdict) {
+    switch (verdict) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "its certificate has expired; check this machine's clock, and tell the operator if "
+               "it "
+               "is right";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "its certificate is not valid yet; set this machine's clock";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "its certificate is not signed by anybody who is trusted here; set TrustAnchors= in "
+               "[GBA] of keystrap.conf to the operator's certificate authority";
+    default: /* OpenSSL has a hundred */
+        return NULL;
+    }
+}
+
+int http_tls_fail(CURL *easy, const struct http_job *job, CURLcode code, const char *peer,
+                  const char *error, struct failure *failure) {
+    const char *words = NULL;
+    long verdict = X509_V_OK;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    if (code == CURLE_SSL_CACERT_BADFILE)
+        return failure_set(failure, HTTP_E_TLS,
+                           "%.120s was not asked: the trust anchors cannot be read from %.100s; "
+                           "correct TrustAnchors= in [GBA] of keystrap.conf",
+                           peer, job->trust_anchors[0] ? job->trust_anchors : "the system's place");
+    if (is_other_name(code, verdict))
+        words =
+            "its certificate is for another name; check Bsf= in [GBA] of keystrap.conf, and do not "
+            "trust this network if it is right";
+    else if (code == CURLE_PEER_FAILED_VERIFICATION)
+        words = certificate_words(verdict);
+    else if (is_version(error))
+        words = job->tls_1_3
+                    ? "it does not speak TLS 1.3; set TlsMin=1.2 in [GBA] of keystrap.conf if "
+                      "the operator's BSF is like that"
+                    : "it does not speak TLS 1.2 or later; tell the operator that older "
+                      "versions are not safe";
+    if (words)
+        return failure_set(failure, HTTP_E_TLS, "%.120s: %s", peer, words);
+    return failure_set(
+        failure, HTTP_E_TLS,
+        "%.120s: the TLS handshake failed: %.120s; check that this is a BSF, and tell "
+        "the operator if it is",
+        peer, error);
+}
