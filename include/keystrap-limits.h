@@ -39,6 +39,11 @@
 
 /* --- Secure element: applications on the card, for callers ---------------------------------------- */
 #define DEVICE_APP_HASH_MAX 32u       /* octets of SHA-256; SHA-1 has 20. GlobalPlatform SEAC 6.1 */
+#define SE_CHANNELS_PER_CARD_MAX 8u   /* of callers, beside our own; a card has 19 at most */
+#define SE_CHANNELS_PER_USER_MAX 6u   /* of which one user may have, on all his connections */
+#define SE_CHANNELS_PER_CALLER_MAX 4u /* of which one connection may have */
+#define SE_SESSIONS_MAX 256u          /* all together */
+#define SE_SESSIONS_PER_CALLER_MAX 8u /* of which one connection may have */
 #define ARA_DATA_MAX 8192u            /* octets of all rules of a card's ARA-M */
 #define ARA_RULES_MAX 128u            /* rules of one card that are looked at; a card with more opens nothing */
 #define ARA_FILTERS_MAX 32u           /* APDU filters of one rule */

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "apdu.h"
+#include "ara.h"
 #include "conf.h"
 #include "outcome.h"
 #include "plugin-host.h"
@@ -24,7 +26,30 @@ enum worker_report_kind {
     WORKER_CARD,      /* the card's state or identity changed */
     WORKER_BOOTSTRAP, /* a bootstrap ended */
     WORKER_PROBE,     /* ub_probe() ended */
+    WORKER_SE_OPEN,   /* a caller's channel to an application was opened, or not */
+    WORKER_SE_TRANSMIT,
+    WORKER_SE_CLOSE,
 };
+
+/* A job for a caller's channel to an application, and what came of it. */
+struct worker_se {
+    uint32_t channel; /* the number that the main thread knows it by */
+    /* WORKER_SE_OPEN */
+    uint8_t aid[AID_MAX];
+    size_t aid_length;
+    struct device_app_hash hashes[ACCESS_HASHES_MAX]; /* who the caller is to the card's rules */
+    size_t hashes_count;
+    struct ara_decision decision; /* of those rules */
+    /* WORKER_SE_TRANSMIT */
+    struct secret *command; /* it may be a PIN */
+    /* both: with its status word behind the data, which length counts */
+    struct apdu_answer answer;
+};
+
+/**
+ * worker_se_free() - erase command and answer, release; NULL is allowed, returns NULL
+ */
+struct worker_se *worker_se_free(struct worker_se *se);
 
 /* What the worker tells the main thread. */
 struct worker_report {
@@ -45,6 +70,7 @@ struct worker_report {
     uint64_t retry_after_usec;
     /* WORKER_PROBE */
     int64_t date;
+    struct worker_se *se; /* WORKER_SE_* */
     struct worker_report *next; /* in the worker's queue */
 };
 
@@ -95,6 +121,13 @@ struct worker *worker_free(struct worker *worker);
  */
 int64_t worker_bootstrap(struct worker *worker);
 int64_t worker_probe(struct worker *worker);
+
+/**
+ * worker_se() - queue a job for a channel: @kind is one of WORKER_SE_*. @se is taken over where this returns a number.
+ *
+ * Bootstraps and probes overtake these.
+ */
+int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se);
 
 /**
  * worker_cancel() - end a job, under way or queued; its report comes with UB_E_CANCELLED unless it was

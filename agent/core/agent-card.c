@@ -183,6 +183,11 @@ static void agent_card_on_report(struct worker_report *report, void *userdata) {
             agent_diagnoses_answer(card, report->r, &report->failure, report->date);
         }
         return;
+    case WORKER_SE_OPEN:
+    case WORKER_SE_TRANSMIT:
+    case WORKER_SE_CLOSE:
+        agent_se_on_report(card, report);
+        return;
     }
 }
 
@@ -249,6 +254,7 @@ int agent_card_new(struct agent *agent, struct conf_card *conf, struct agent_car
     card->conf = conf;
     agent_request_list_init(&card->waiting);
     agent_request_list_init(&card->diagnosing);
+    agent_request_list_init(&card->transmitting);
     *ret = card;
     return 0;
 }
@@ -268,6 +274,7 @@ void agent_card_dismiss(struct agent_card *card, const struct failure *failure) 
     card->bootstrap_job = card->probe_job = 0;
     agent_requests_answer(card, failure->code, failure);
     agent_diagnoses_answer(card, failure->code, failure, 0);
+    agent_se_lose_card(card, failure);
 }
 
 int agent_card_worker(struct agent_card *card, const struct conf_card *conf, struct worker **ret) {
@@ -277,6 +284,12 @@ int agent_card_worker(struct agent_card *card, const struct conf_card *conf, str
 
 void agent_card_renew_worker(struct agent_card *card, struct worker *worker, struct conf_card *conf,
                              enum conf_change change) {
+    struct failure failure = {0};
+
+    (void)failure_set(&failure, SE_E_CLOSED,
+                      "the configuration of the card \"%s\" was changed; open the channel again",
+                      conf->name);
+    agent_se_lose_channels(card, &failure);
     agent_let_go(card->agent, card->worker, card->conf);
     card->worker = worker;
     card->released = false;

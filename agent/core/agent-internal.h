@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "conf.h"
 #include "keystore.h"
+#include "secure-element.h"
 #include "worker.h"
 
 #define DENIAL_LOG_SLOTS 64u
@@ -16,7 +17,10 @@ enum agent_request_kind {
     AGENT_REQUEST_NAF_KEY,
     AGENT_REQUEST_BOOTSTRAP,
     AGENT_REQUEST_DIAGNOSIS,
+    AGENT_REQUEST_SE,
 };
+
+struct agent_se_channel;
 
 struct agent_card;
 
@@ -30,6 +34,8 @@ struct agent_request {
     uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
     agent_key_fn done;
     agent_diagnosis_fn diagnosed;
+    agent_se_fn se_done;
+    struct agent_se_channel *channel; /* AGENT_REQUEST_SE */
     void *userdata;
 };
 
@@ -49,6 +55,8 @@ struct agent_card {
 
     struct agent_request_list waiting; /* for a bootstrap */
     struct agent_request_list diagnosing;
+    struct agent_request_list transmitting; /* through channels to applications */
+    struct agent_se_channel *channels;
     uint64_t bootstrap_job; /* under way, 0 for none */
     uint64_t probe_job;
     uint64_t not_before_usec; /* the BSF asked to be left alone until then, now_usec() clock */
@@ -85,6 +93,8 @@ struct agent {
     size_t cards_count;
     struct access *access;
     sd_event_source *notify; /* tells of changes once a turn */
+    struct agent_se_client *se_clients;
+    uint32_t se_last;        /* number of a session or channel */
     size_t pending;          /* requests in the lists of all cards */
     struct agent_leaving *leaving; /* while there are any, no new worker is released */
     bool started;
@@ -137,6 +147,33 @@ void agent_diagnoses_answer(struct agent_card *card, int probe_r, const struct f
  */
 int agent_check_pending(const struct agent *agent, const struct access_caller *caller,
                         struct failure *failure);
+
+/* --- Applications on the card (secure-element.c) --------------------------------------------------- */
+
+/**
+ * agent_se_on_report() - a job for a channel of @card has ended
+ */
+void agent_se_on_report(struct agent_card *card, struct worker_report *report);
+
+/**
+ * agent_se_cancelled() - @request, which is in no list any more, has lost its caller
+ */
+void agent_se_cancelled(struct agent_request *request);
+
+/**
+ * agent_se_lose_channels() - the worker that has the channels of @card ends, and they with it
+ */
+void agent_se_lose_channels(struct agent_card *card, const struct failure *failure);
+
+/**
+ * agent_se_lose_card() - likewise, and the card itself: its sessions have none any more
+ */
+void agent_se_lose_card(struct agent_card *card, const struct failure *failure);
+
+/**
+ * agent_se_check_rules() - after a change of the rules: close what they do not grant any more
+ */
+void agent_se_check_rules(struct agent *agent);
 
 /* --- The agent as a whole (agent.c) ---------------------------------------------------------------- */
 

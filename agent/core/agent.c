@@ -249,6 +249,7 @@ int agent_reload(struct agent *agent, struct failure *failure) {
     agent->access = access;
     log_set_max_level(conf->log_level);
     agent_plan_carry_out(agent, conf, &plan);
+    agent_se_check_rules(agent);
     agent_touch(agent);
     return 0;
 }

@@ -50,6 +50,7 @@ int card_job_init(struct card_job *job, const struct conf_card *conf, const char
 static void card_job_forget_card(struct card_job *job, bool gone) {
     if (job->uicc && gone)
         uicc_forget(job->uicc);
+    card_se_drop(job);
     job->uicc = uicc_free(job->uicc);
     job->open = false;
     job->impi[0] = job->bsf[0] = '\0';
@@ -165,6 +166,16 @@ int card_job_read(struct card_job *job, struct failure *failure) {
         return r;
     job->open = true;
     return 0;
+}
+
+int card_job_notice(struct card_job *job) {
+    if (!job->uicc)
+        return UICC_E_CARD_ABSENT;
+    if (plugin_running(job->plugin) && plugin_dispatch(job->plugin, NULL) == 0 &&
+        plugin_state(job->plugin)->generation == job->generation)
+        return 0;
+    card_job_forget_card(job, true);
+    return UICC_E_CARD_ABSENT;
 }
 
 bool card_job_is_transient(const struct card_job *job, int outcome) {

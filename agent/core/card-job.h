@@ -6,6 +6,7 @@
  * queues are worker.c's; nothing here knows of them.
  */
 
+#include "card-se.h"
 #include "conf.h"
 #include "http.h"
 #include "outcome.h"
@@ -22,6 +23,7 @@ struct card_job {
     struct uicc *uicc;       /* NULL while no card is known to be there */
     bool open;               /* uicc_open() worked */
     uint64_t generation;     /* of the plug-in's state that uicc belongs to */
+    struct card_se se;       /* callers' channels; none without uicc */
     int cancel_fd;           /* borrowed; readable when the job shall end */
     char impi[IMPI_MAX + 1]; /* "" until the card was read */
     char bsf[FQDN_MAX + 1];
@@ -41,6 +43,13 @@ void card_job_done(struct card_job *job);
  * Return: 0 when a USIM is ready for a bootstrap; enum uicc_outcome for why not.
  */
 int card_job_read(struct card_job *job, struct failure *failure);
+
+/**
+ * card_job_notice() - take in what the transport says, and forget the card that is not there any more; reads nothing
+ *
+ * Return: 0 when the card that was there before still is; UICC_E_CARD_ABSENT.
+ */
+int card_job_notice(struct card_job *job);
 
 /**
  * card_job_bootstrap() - read the card where needed, then ub_bootstrap(); a card that was pulled or

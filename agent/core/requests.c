@@ -124,7 +124,8 @@ static size_t agent_count_user(const struct agent *agent, uid_t uid) {
 
     for (size_t i = 0; i < agent->cards_count; i++)
         count += agent_request_list_count_user(&agent->cards[i]->waiting, uid) +
-                 agent_request_list_count_user(&agent->cards[i]->diagnosing, uid);
+                 agent_request_list_count_user(&agent->cards[i]->diagnosing, uid) +
+                 agent_request_list_count_user(&agent->cards[i]->transmitting, uid);
     return count;
 }
 
@@ -282,6 +283,8 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
     card = request->card;
     agent_request_list_remove(request);
     card->agent->pending--;
+    if (request->kind == AGENT_REQUEST_SE)
+        agent_se_cancelled(request);
     free(request);
 
     /* A job that nobody waits for ends; who asks from now on gets a new one. */

@@ -17,7 +17,7 @@ struct worker {
     pthread_mutex_t lock;
 
     /* Under the lock. */
-    struct worker_report *jobs, **jobs_tail; /* each will become its own report */
+    struct worker_report *jobs; /* each will become its own report */
     struct worker_report *reports, **reports_tail;
     uint64_t last_number;
     uint64_t running; /* the job under way, 0 for none */

@@ -116,8 +116,10 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
     else if (job->kind == WORKER_BOOTSTRAP)
         job->r =
             card_job_bootstrap(&worker->card, &job->result, &job->retry_after_usec, &job->failure);
-    else
+    else if (job->kind == WORKER_PROBE)
         job->r = card_job_probe(&worker->card, &job->date, &job->failure);
+    else
+        job->r = card_se_run(&worker->card, job->kind, job->se, &job->failure);
     job->total_usec = now_usec() - begin;
 
     pthread_mutex_lock(&worker->lock);
@@ -130,7 +132,10 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
      * transport that ended in the job is started again only afterwards: who waits has waited long enough.
      */
     generation = worker->card.generation;
-    if (!stop && plugin_running(worker->card.plugin))
+    if (job->se && plugin_running(worker->card.plugin) &&
+        plugin_state(worker->card.plugin)->generation == generation)
+        ; /* A command of a caller changes nothing that is told of the card. */
+    else if (!stop && plugin_running(worker->card.plugin))
         worker_look(worker);
     else
         worker->retry_at = now_usec();
@@ -150,8 +155,6 @@ static struct worker_report *worker_take_job(struct worker *worker, bool *ret_st
     if (job) {
         worker->jobs = job->next;
         job->next = NULL;
-        if (!worker->jobs)
-            worker->jobs_tail = &worker->jobs;
         /* A cancellation of the job before came too late for it and is not for this one. */
         eventfd_drain(worker->cancel_fd);
         worker->running = job->job;

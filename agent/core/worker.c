@@ -23,8 +23,10 @@
 #define WORKER_STOP_GRACE_USEC (1 * USEC_PER_SEC) /* to leave the card in good order */
 
 void worker_report_free(struct worker_report *report) {
-    if (report)
+    if (report) {
         ub_result_done(&report->result);
+        worker_se_free(report->se);
+    }
     free(report);
 }
 
@@ -79,7 +81,6 @@ int worker_new(sd_event *event, const struct conf_card *conf, const char *plugin
     if (!worker)
         return -ENOMEM;
     pthread_mutex_init(&worker->lock, NULL);
-    worker->jobs_tail = &worker->jobs;
     worker->reports_tail = &worker->reports;
     worker->plugin_pidfd = -1;
     worker->retry_at = USEC_INFINITY;
@@ -216,7 +217,22 @@ struct worker *worker_free(struct worker *worker) {
     return NULL;
 }
 
-static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind) {
+static bool is_se(enum worker_report_kind kind) {
+    return kind == WORKER_SE_OPEN || kind == WORKER_SE_TRANSMIT || kind == WORKER_SE_CLOSE;
+}
+
+/* Behind its like, and what is not for a channel before all that is: a command of a caller is nothing to wait for. */
+static void worker_enqueue(struct worker *worker, struct worker_report *job) {
+    struct worker_report **at = &worker->jobs;
+
+    while (*at && (is_se(job->kind) || !is_se((*at)->kind)))
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+}
+
+static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
+                            struct worker_se *se) {
     struct worker_report *job;
     int64_t number;
 
@@ -224,22 +240,26 @@ static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind)
     if (!job)
         return -ENOMEM;
     job->kind = kind;
+    job->se = se;
     pthread_mutex_lock(&worker->lock);
     number = (int64_t)++worker->last_number;
     job->job = (uint64_t)number;
-    *worker->jobs_tail = job;
-    worker->jobs_tail = &job->next;
+    worker_enqueue(worker, job);
     pthread_mutex_unlock(&worker->lock);
     eventfd_signal(worker->job_fd);
     return number;
 }
 
 int64_t worker_bootstrap(struct worker *worker) {
-    return worker_queue(worker, WORKER_BOOTSTRAP);
+    return worker_queue(worker, WORKER_BOOTSTRAP, NULL);
 }
 
 int64_t worker_probe(struct worker *worker) {
-    return worker_queue(worker, WORKER_PROBE);
+    return worker_queue(worker, WORKER_PROBE, NULL);
+}
+
+int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {
+    return worker_queue(worker, kind, se);
 }
 
 void worker_cancel(struct worker *worker, uint64_t number) {

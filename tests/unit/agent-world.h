@@ -47,6 +47,12 @@ static struct {
     int64_t jobs;       /* the number of the last */
     uint64_t cancelled; /* the job that was cancelled last */
     int refuse_worker;  /* what worker_new() returns */
+    bool refuse_se;
+    unsigned se_count;
+    struct {
+        enum worker_report_kind kind;
+        struct worker_se *se;
+    } se[16]; /* for channels, not reported yet */
 } fake;
 
 int worker_new(sd_event *event, const struct conf_card *conf, const char *plugin_directory,
@@ -125,6 +131,16 @@ int64_t worker_bootstrap(struct worker *worker) {
 
 int64_t worker_probe(struct worker *worker) {
     assert_null(worker->ended);
+    return ++fake.jobs;
+}
+
+int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {
+    assert_null(worker->ended);
+    if (fake.refuse_se)
+        return -ENOMEM;
+    assert_true(fake.se_count < 16);
+    fake.se[fake.se_count].kind = kind;
+    fake.se[fake.se_count++].se = se;
     return ++fake.jobs;
 }
 
