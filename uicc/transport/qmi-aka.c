@@ -59,7 +59,7 @@ static uint8_t card_on_slot(uint8_t slot) {
 }
 
 static const struct qmi_slot *slot_of(const struct qmi *qmi) {
-    return &qmi->slots[qmi->slot - 1];
+    return &qmi->slots[qmi->modem.slot - 1];
 }
 
 static bool is_isim(const uint8_t *aid, size_t length) {
@@ -68,9 +68,10 @@ static bool is_isim(const uint8_t *aid, size_t length) {
 
 /* The modem's own subscription has a session; any other application is named by its AID. */
 static struct session session_for(const struct qmi *qmi, const uint8_t *aid, size_t length) {
-    if (qmi->slot == qmi->primary && !is_isim(aid, length))
+    if (qmi->modem.slot == qmi->primary && !is_isim(aid, length))
         return (struct session){.type = QMI_UIM_SESSION_TYPE_PRIMARY_GW_PROVISIONING};
-    return (struct session){.type = nonprovisioning(qmi->slot), .aid = aid, .aid_length = length};
+    return (struct session){
+        .type = nonprovisioning(qmi->modem.slot), .aid = aid, .aid_length = length};
 }
 
 static void append_session(QmiMessage *request, const struct session *session) {
@@ -86,7 +87,7 @@ static size_t read_file(struct qmi *qmi, const struct session *session, uint16_t
                         size_t size, struct transport_result *ret) {
     /* File identifier, octets of the path, path; all little-endian. */
     uint8_t id[] = {(uint8_t)file, (uint8_t)(file >> 8), 4, 0x00, 0x3f, 0xff, 0x7f};
-    const bool in_mf = session->type == card_on_slot(qmi->slot);
+    const bool in_mf = session->type == card_on_slot(qmi->modem.slot);
     const uint8_t all[4] = {0};
     _cleanup_message_ QmiMessage *answer = NULL;
     struct transport_result result = {.code = KEYSTRAP_RESULT_OK};
@@ -175,8 +176,10 @@ static void read_isim(struct qmi *qmi, struct transport_card *card, struct trans
     card->aid_length = slot->isim_length;
 }
 
-void qmi_identity(struct qmi *qmi, struct transport_card *ret_card, struct transport_result *ret) {
-    const struct session card = {.type = card_on_slot(qmi->slot)};
+void qmi_identity(struct modem *modem, struct transport_card *ret_card,
+                  struct transport_result *ret) {
+    const struct session card = {.type = card_on_slot(modem->slot)};
+    struct qmi *qmi = qmi_of(modem);
     const struct qmi_slot *slot = slot_of(qmi);
     uint8_t iccid[10];
     size_t length;
@@ -225,10 +228,11 @@ static void take_authenticated(QmiMessage *answer, uint8_t ret_response[APDU_RES
     *ret = (struct transport_result){.code = KEYSTRAP_RESULT_OK};
 }
 
-void qmi_authenticate(struct qmi *qmi, const uint8_t *aid, size_t aid_length, uint8_t p2,
+void qmi_authenticate(struct modem *modem, const uint8_t *aid, size_t aid_length, uint8_t p2,
                       const uint8_t *data, size_t data_length,
                       uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
                       struct transport_result *ret) {
+    struct qmi *qmi = qmi_of(modem);
     const struct session session = session_for(qmi, aid, aid_length);
     uint8_t value[3 + UINT8_MAX] = {0, (uint8_t)data_length};
     _cleanup_message_ QmiMessage *answer = NULL;

@@ -70,15 +70,15 @@ static void take_answer(struct qmi *qmi, uint16_t primary, const GArray *cards) 
     set_primary(qmi, primary);
 }
 
-void qmi_card_refresh(struct qmi *qmi, struct transport_result *ret) {
-    _cleanup_result_ struct glib_result result = {.context = qmi->thread.context};
+static void card_status_get(struct qmi *qmi, struct transport_result *ret) {
+    _cleanup_result_ struct glib_result result = {.context = qmi->modem.thread.context};
     g_autoptr(QmiMessageUimGetCardStatusOutput) output = NULL;
     g_autoptr(GError) error = NULL;
     GArray *cards = NULL;
     guint16 primary;
 
-    qmi_client_uim_get_card_status(qmi->client, NULL, qmi_timeout_sec(qmi), qmi->cancellable,
-                                   glib_ready, &result);
+    qmi_client_uim_get_card_status(qmi->client, NULL, modem_timeout_sec(&qmi->modem),
+                                   qmi->modem.cancellable, glib_ready, &result);
     output = qmi_client_uim_get_card_status_finish(qmi->client, glib_await(&result), &error);
     if (!output || !qmi_message_uim_get_card_status_output_get_result(output, &error) ||
         !qmi_message_uim_get_card_status_output_get_card_status(output, &primary, NULL, NULL, NULL,
@@ -97,14 +97,15 @@ static void on_card_status(QmiClientUim *client, QmiIndicationUimCardStatusOutpu
     GArray *cards = NULL;
 
     (void)client;
-    qmi->changed = true;
+    qmi->modem.changed = true;
     /* A card that is out and in again by the time we ask is another one all the same. */
     if (!qmi_indication_uim_card_status_output_get_card_status(output, NULL, NULL, NULL, NULL,
                                                                &cards, NULL) ||
-        qmi->slot == 0 || qmi->slot > cards->len ||
-        g_array_index(cards, QmiIndicationUimCardStatusOutputCardStatusCardsElement, qmi->slot - 1)
+        qmi->modem.slot == 0 || qmi->modem.slot > cards->len ||
+        g_array_index(cards, QmiIndicationUimCardStatusOutputCardStatusCardsElement,
+                      qmi->modem.slot - 1)
                 .card_state != QMI_UIM_CARD_STATE_PRESENT)
-        qmi->gone = true;
+        qmi->modem.gone = true;
 }
 
 static void on_slot_status(QmiClientUim *client, QmiIndicationUimSlotStatusOutput *output,
@@ -113,7 +114,7 @@ static void on_slot_status(QmiClientUim *client, QmiIndicationUimSlotStatusOutpu
 
     (void)client;
     (void)output;
-    qmi->changed = true;
+    qmi->modem.changed = true;
 }
 
 static void on_completed(GObject *source, GAsyncResult *result, gpointer data) {
@@ -132,8 +133,8 @@ static void refresh_complete(struct qmi *qmi, QmiUimSessionType session, GArray 
 
     qmi_message_uim_refresh_complete_input_set_session(input, session, aid, NULL);
     qmi_message_uim_refresh_complete_input_set_info(input, TRUE, NULL);
-    qmi_client_uim_refresh_complete(qmi->client, input, qmi_timeout_sec(qmi), NULL, on_completed,
-                                    NULL);
+    qmi_client_uim_refresh_complete(qmi->client, input, modem_timeout_sec(&qmi->modem), NULL,
+                                    on_completed, NULL);
 }
 
 static void on_refresh(QmiClientUim *client, QmiIndicationUimRefreshOutput *output, gpointer data) {
@@ -150,15 +151,12 @@ static void on_refresh(QmiClientUim *client, QmiIndicationUimRefreshOutput *outp
     if (stage == QMI_UIM_REFRESH_STAGE_START && mode != QMI_UIM_REFRESH_MODE_RESET)
         refresh_complete(qmi, session, aid);
     /* Whatever was read of the card may have changed with it, the subscriber among it. */
-    if (stage != QMI_UIM_REFRESH_STAGE_WAIT_FOR_OK) {
-        qmi->insertions++;
-        qmi->reset_due = true;
-        qmi->changed = true;
-    }
+    if (stage != QMI_UIM_REFRESH_STAGE_WAIT_FOR_OK)
+        modem_card_changed(&qmi->modem);
 }
 
 static void register_events(struct qmi *qmi) {
-    _cleanup_result_ struct glib_result result = {.context = qmi->thread.context};
+    _cleanup_result_ struct glib_result result = {.context = qmi->modem.thread.context};
     g_autoptr(QmiMessageUimRegisterEventsInput) input = qmi_message_uim_register_events_input_new();
     g_autoptr(QmiMessageUimRegisterEventsOutput) output = NULL;
 
@@ -167,14 +165,14 @@ static void register_events(struct qmi *qmi) {
         QMI_UIM_EVENT_REGISTRATION_FLAG_CARD_STATUS |
             QMI_UIM_EVENT_REGISTRATION_FLAG_PHYSICAL_SLOT_STATUS,
         NULL);
-    qmi_client_uim_register_events(qmi->client, input, qmi_timeout_sec(qmi), qmi->cancellable,
-                                   glib_ready, &result);
+    qmi_client_uim_register_events(qmi->client, input, modem_timeout_sec(&qmi->modem),
+                                   qmi->modem.cancellable, glib_ready, &result);
     output = qmi_client_uim_register_events_finish(qmi->client, glib_await(&result), NULL);
 }
 
 /* Without a vote: nobody's refresh waits for us. A modem that does not know this one tells of resets anyway. */
 static void register_refresh(struct qmi *qmi) {
-    _cleanup_result_ struct glib_result result = {.context = qmi->thread.context};
+    _cleanup_result_ struct glib_result result = {.context = qmi->modem.thread.context};
     g_autoptr(QmiMessageUimRefreshRegisterAllInput) input =
         qmi_message_uim_refresh_register_all_input_new();
     g_autoptr(QmiMessageUimRefreshRegisterAllOutput) output = NULL;
@@ -183,8 +181,8 @@ static void register_refresh(struct qmi *qmi) {
     qmi_message_uim_refresh_register_all_input_set_session(
         input, QMI_UIM_SESSION_TYPE_PRIMARY_GW_PROVISIONING, aid, NULL);
     qmi_message_uim_refresh_register_all_input_set_info(input, TRUE, NULL);
-    qmi_client_uim_refresh_register_all(qmi->client, input, qmi_timeout_sec(qmi), qmi->cancellable,
-                                        glib_ready, &result);
+    qmi_client_uim_refresh_register_all(qmi->client, input, modem_timeout_sec(&qmi->modem),
+                                        qmi->modem.cancellable, glib_ready, &result);
     output = qmi_client_uim_refresh_register_all_finish(qmi->client, glib_await(&result), NULL);
 }
 
@@ -194,13 +192,13 @@ void qmi_card_watch(struct qmi *qmi, struct transport_result *ret) {
     g_signal_connect(qmi->client, "refresh", G_CALLBACK(on_refresh), qmi);
     register_events(qmi);
     register_refresh(qmi);
-    qmi_card_refresh(qmi, ret);
+    qmi_look(&qmi->modem, ret);
 }
 
 /* The slot that the operator names, else the one that NEXT went to, else the modem's own, else the first with a card. */
 static uint8_t choose_slot(const struct qmi *qmi) {
-    if (qmi->options.slot > 0)
-        return qmi->options.slot <= qmi->slot_count ? qmi->options.slot : 0;
+    if (qmi->modem.options.slot > 0)
+        return qmi->modem.options.slot <= qmi->slot_count ? qmi->modem.options.slot : 0;
     if (qmi->wanted_slot > 0 && qmi->wanted_slot <= qmi->slot_count &&
         qmi->slots[qmi->wanted_slot - 1].card == KEYSTRAP_CARD_PRESENT)
         return qmi->wanted_slot;
@@ -212,45 +210,40 @@ static uint8_t choose_slot(const struct qmi *qmi) {
     return qmi->slot_count > 0 ? 1 : 0;
 }
 
-void qmi_card_report(struct qmi *qmi) {
-    struct transport_report report = {.card = KEYSTRAP_CARD_READER_ABSENT}, before = {0};
+static void report(struct qmi *qmi) {
+    struct transport_report report = {.card = KEYSTRAP_CARD_READER_ABSENT, .token_length = 1};
+    const struct transport_options *options = &qmi->modem.options;
     uint8_t slot = choose_slot(qmi);
 
-    (void)glib_thread_get_report(&qmi->thread, &before);
     if (slot == 0)
         snprintf(report.text, sizeof(report.text),
                  "the modem has %zu active slots and slot %u is none of them; Slot= names another, "
                  "qmicli --uim-switch-slot makes it active",
-                 qmi->slot_count, qmi->options.slot);
+                 qmi->slot_count, options->slot);
     else
         report.card = qmi->slots[slot - 1].card;
-    snprintf(report.reader, sizeof(report.reader), "%.200s slot %u", qmi->options.device, slot);
-    /* One that comes is not known to be the one that went. */
-    if (report.card == KEYSTRAP_CARD_PRESENT &&
-        (before.card != KEYSTRAP_CARD_PRESENT || slot != qmi->slot || qmi->gone)) {
-        qmi->insertions++;
-        qmi->reset_due = qmi->connected_before;
-        qmi->connected_before = true;
-        memset(qmi->channels, 0, sizeof(qmi->channels));
-    }
-    qmi->gone = false;
-    qmi->slot = slot;
-    report.insertions = qmi->insertions;
+    snprintf(report.reader, sizeof(report.reader), "%.200s slot %u", options->device, slot);
     report.token[0] = qmi_client_get_cid(QMI_CLIENT(qmi->client));
-    report.token_length = 1;
-    glib_thread_report(&qmi->thread, &report);
+    modem_report(&qmi->modem, slot, &report);
 }
 
-bool qmi_card_next(struct qmi *qmi) {
+void qmi_look(struct modem *modem, struct transport_result *ret) {
+    card_status_get(qmi_of(modem), ret);
+    if (ret->code == KEYSTRAP_RESULT_OK)
+        report(qmi_of(modem));
+}
+
+bool qmi_next(struct modem *modem) {
+    struct qmi *qmi = qmi_of(modem);
     uint8_t slot;
 
-    if (qmi->options.slot > 0 || qmi->slot == 0)
+    if (modem->options.slot > 0)
         return false;
     for (size_t i = 1; i < qmi->slot_count; i++) {
-        slot = (uint8_t)((qmi->slot - 1 + i) % qmi->slot_count + 1);
+        slot = (uint8_t)((modem->slot - 1 + i) % qmi->slot_count + 1);
         if (qmi->slots[slot - 1].card == KEYSTRAP_CARD_PRESENT) {
             qmi->wanted_slot = slot;
-            qmi_card_report(qmi);
+            report(qmi);
             return true;
         }
     }

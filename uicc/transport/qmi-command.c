@@ -48,10 +48,6 @@ void qmi_message_done(QmiMessage **message) {
     *message = NULL;
 }
 
-unsigned qmi_timeout_sec(const struct qmi *qmi) {
-    return (unsigned)(qmi->command_usec / USEC_PER_SEC);
-}
-
 #define ERROR(name, result, text) \
     { QMI_PROTOCOL_ERROR_##name, KEYSTRAP_RESULT_##result, text }
 
@@ -111,28 +107,29 @@ static void check_result(QmiMessage *answer, struct transport_result *ret) {
 }
 
 QmiMessage *qmi_command(struct qmi *qmi, QmiMessage *request, struct transport_result *ret) {
-    _cleanup_result_ struct glib_result result = {.context = qmi->thread.context};
+    _cleanup_result_ struct glib_result result = {.context = qmi->modem.thread.context};
     _cleanup_message_ QmiMessage *sent = request;
     g_autoptr(GError) error = NULL;
     QmiMessage *answer;
 
-    qmi_device_command_full(qmi->device, sent, NULL, qmi_timeout_sec(qmi), qmi->cancellable,
-                            glib_ready, &result);
+    qmi_device_command_full(qmi->device, sent, NULL, modem_timeout_sec(&qmi->modem),
+                            qmi->modem.cancellable, glib_ready, &result);
     answer = qmi_device_command_full_finish(qmi->device, glib_await(&result), &error);
     if (answer) {
         check_result(answer, ret);
         if (ret->code == KEYSTRAP_RESULT_SERVICE_ABSENT)
-            qmi->lost = true;
+            qmi->modem.lost = true;
         return answer;
     }
     if (g_error_matches(error, QMI_CORE_ERROR, QMI_CORE_ERROR_TIMEOUT)) {
         transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION,
-                             "the modem gave no answer within %u s", qmi_timeout_sec(qmi));
+                             "the modem gave no answer within %u s",
+                             modem_timeout_sec(&qmi->modem));
         /* Whether it lives at all is found out before it is asked for anything else. */
-        qmi->changed = true;
+        qmi->modem.changed = true;
         return NULL;
     }
-    qmi->lost = true;
+    qmi->modem.lost = true;
     transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION, "the modem is gone: %.150s",
                          error->message);
     return NULL;

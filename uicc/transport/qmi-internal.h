@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * What the files of uicc-qmi share. All but qmi.c runs in the GLib thread.
+ * What the files of uicc-qmi share. All of it runs in the GLib thread.
  */
 
 #include <libqmi-glib.h>
 
-#include "glib-thread.h"
+#include "modem.h"
 
+#define QMI_PROXY_NAME       "qmi-proxy" /* abstract; where libqmi looks for it, too */
 #define QMI_SLOTS_MAX        5u /* session types name five */
 #define QMI_APPLICATIONS_MAX 8u
 
@@ -22,27 +23,18 @@ struct qmi_slot {
 };
 
 struct qmi {
-    struct glib_thread thread;
-    struct transport_options options; /* device is never empty */
-    uint64_t command_usec;            /* patience with one command */
-
-    /* the GLib thread's */
-    GCancellable *cancellable; /* everything ends when the program leaves */
-    QmiDevice *device;         /* NULL while there is no connection */
+    struct modem modem; /* first: the operations get this and mean the whole */
+    QmiDevice *device;  /* NULL while there is no connection */
     QmiClientUim *client;
-    bool lost;    /* the connection is of no use any more */
-    bool changed; /* the card may be another one: ask */
-    bool gone;    /* the card was seen to be away since it was reported */
     struct qmi_slot slots[QMI_SLOTS_MAX];
     size_t slot_count;
     uint8_t primary;     /* slot of the modem's own subscription, 1 to slot_count, 0 for none */
-    uint8_t slot;        /* the one that is used, 0 for none */
     uint8_t wanted_slot; /* by NEXT */
-    bool channels[UICC_CHANNEL_MAX + 1]; /* opened by this program, in @slot */
-    uint64_t insertions;
-    bool reset_due; /* tell CARD_RESET with the next BEGIN */
-    bool connected_before;
 };
+
+static inline struct qmi *qmi_of(struct modem *modem) {
+    return (struct qmi *)modem;
+}
 
 /* --- qmi-command.c: one message to the UIM service and its answer -------------------------------------- */
 
@@ -96,66 +88,37 @@ bool qmi_answer_status_word(QmiMessage *answer, uint8_t type, uint8_t ret[2]);
  */
 void qmi_protocol_result(uint16_t error, struct transport_result *ret);
 
-/**
- * qmi_timeout_sec() - patience with one command, as libqmi counts it
- */
-unsigned qmi_timeout_sec(const struct qmi *qmi);
+/* --- qmi-connection.c: operations of struct modem_ops ---------------------------------------------------- */
 
-/* --- qmi-connection.c: the modem, gone and back ---------------------------------------------------------- */
-
-/**
- * qmi_connection_body() - the GLib thread: keep a connection to the modem, report what it says of the card
- */
-void qmi_connection_body(void *qmi);
-
-/**
- * qmi_connection_drop() - give channels and client identifier back, close the device; with @gone, only forget
- */
-void qmi_connection_drop(struct qmi *qmi, bool gone);
+void qmi_connect(struct modem *modem, struct transport_result *ret);
+void qmi_drop(struct modem *modem, bool gone);
 
 /* --- qmi-card.c: which card is where ----------------------------------------------------------------- */
 
 /**
- * qmi_card_watch() - ask the modem for indications and for what is there now; after it, the slots are known
+ * qmi_card_watch() - ask the modem for indications, then look what is there
  */
 void qmi_card_watch(struct qmi *qmi, struct transport_result *ret);
 
-/**
- * qmi_card_refresh() - ask for what is in which slot now
- */
-void qmi_card_refresh(struct qmi *qmi, struct transport_result *ret);
+/* Operations of struct modem_ops. */
+void qmi_look(struct modem *modem, struct transport_result *ret);
+bool qmi_next(struct modem *modem);
 
-/**
- * qmi_card_report() - choose the slot and report the card in it
- */
-void qmi_card_report(struct qmi *qmi);
+/* --- qmi-channel.c: logical channels and commands on them; operations of struct modem_ops ------------------ */
 
-/**
- * qmi_card_next() - use the next slot that has a card; false where there is no other
- */
-bool qmi_card_next(struct qmi *qmi);
+void qmi_open_channel(struct modem *modem, const uint8_t *aid, size_t aid_length,
+                      uint8_t *ret_channel, uint8_t ret_response[APDU_RESPONSE_MAX],
+                      size_t *ret_length, struct transport_result *ret);
+void qmi_close_channel(struct modem *modem, uint8_t channel, struct transport_result *ret);
+void qmi_transmit(struct modem *modem, uint8_t channel, const uint8_t *command,
+                  size_t command_length, uint8_t ret_response[APDU_RESPONSE_MAX],
+                  size_t *ret_length, struct transport_result *ret);
 
-/* --- qmi-channel.c: logical channels and commands on them ----------------------------------------------- */
+/* --- qmi-aka.c: AKA that the modem runs; operations of struct modem_ops ------------------------------------- */
 
-void qmi_channel_open(struct qmi *qmi, const uint8_t *aid, size_t aid_length, uint8_t *ret_channel,
-                      uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
-                      struct transport_result *ret);
-void qmi_channel_close(struct qmi *qmi, uint8_t channel, struct transport_result *ret);
-
-/**
- * qmi_channel_close_left() - close a channel of a killed program, where an application with @aid is selected on it
- */
-void qmi_channel_close_left(struct qmi *qmi, uint8_t channel, const uint8_t *aid,
-                            size_t aid_length, struct transport_result *ret);
-
-void qmi_transmit(struct qmi *qmi, uint8_t channel, const uint8_t *command, size_t command_length,
-                  uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+void qmi_identity(struct modem *modem, struct transport_card *ret_card,
                   struct transport_result *ret);
-
-/* --- qmi-aka.c: AKA that the modem runs ----------------------------------------------------------------- */
-
-void qmi_identity(struct qmi *qmi, struct transport_card *ret_card, struct transport_result *ret);
-void qmi_authenticate(struct qmi *qmi, const uint8_t *aid, size_t aid_length, uint8_t p2,
+void qmi_authenticate(struct modem *modem, const uint8_t *aid, size_t aid_length, uint8_t p2,
                       const uint8_t *data, size_t data_length,
                       uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
                       struct transport_result *ret);
