@@ -22,6 +22,7 @@
 #define ATR_MAX 33u                   /* ISO/IEC 7816-3 */
 #define AID_MAX 16u                   /* TS 102 221 13.1 */
 #define AID_MIN 5u                    /* ISO/IEC 7816-4 8.2.1.2: the provider alone */
+#define CARDS_LOOKED_AT_MAX 32u       /* cards of one transport that are read to find the one that is meant */
 #define EF_DIR_RECORDS_MAX 32u        /* records of EF_DIR that are looked at */
 #define EF_BINARY_MAX 1024u           /* octets read from one transparent file */
 #define UICC_CHANNEL_MAX 19u          /* TS 102 221 10.1.1: logical channels 1 to 19 */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "card-choice.h"
 #include "card-job.h"
 #include "gba.h"
 #include "log.h"
@@ -135,23 +136,16 @@ static int card_job_transport(struct card_job *job, struct failure *failure) {
     return plugin_dispatch(job->plugin, failure);
 }
 
-int card_job_read(struct card_job *job, struct failure *failure) {
-    const struct plugin_state *state;
+/* Read the card that is in use. 0, or why that is not possible; a state in which there is none, too. */
+static int card_job_open(struct card_job *job, struct failure *failure) {
+    const struct plugin_state *state = plugin_state(job->plugin);
     int r;
 
-    r = card_job_transport(job, failure);
-    if (r != 0) {
-        card_job_forget_card(job, true);
-        return r;
-    }
-
-    state = plugin_state(job->plugin);
     if (job->uicc && state->generation != job->generation)
         card_job_forget_card(job, true);
     r = card_state_outcome(state, job->conf, failure);
     if (r != 0 || job->open)
         return r;
-
     if (!job->uicc) {
         r = uicc_new(plugin_transport(job->plugin), &job->uicc);
         if (r != 0)
@@ -159,9 +153,57 @@ int card_job_read(struct card_job *job, struct failure *failure) {
         job->generation = state->generation;
         http_client_warm(job->http); /* it starts while the card is being read */
     }
-    r = uicc_open(job->uicc, failure);
-    if (r == 0)
-        r = card_job_resolve_names(job, failure);
+    return uicc_open(job->uicc, failure);
+}
+
+/*
+ * Leave the card, which is not the one that is meant, and have the next in use. Its channel is given back first: what
+ * comes after this does not reach it any more.
+ */
+static int card_job_leave(struct card_job *job, struct card_choice *choice, int r,
+                          struct failure *failure) {
+    const struct uicc_identity identity = *uicc_identity(job->uicc);
+    char reader[PLUGIN_TEXT_MAX];
+
+    memcpy(reader, plugin_state(job->plugin)->reader, sizeof(reader));
+    card_job_forget_card(job, false);
+    r = card_choice_leave(choice, job->conf, plugin_transport(job->plugin), reader, r, &identity,
+                          failure);
+    if (r == 0 && strcmp(plugin_state(job->plugin)->reader, choice->first) == 0)
+        r = card_choice_none(choice, job->conf, failure); /* round the circle */
+    job->unmatched = r == UICC_E_CARD_ABSENT;
+    return r;
+}
+
+/* Read one card after the other until it is the one that is meant. */
+static int card_job_find(struct card_job *job, struct failure *failure) {
+    struct card_choice choice = {0};
+    int r;
+
+    job->unmatched = false;
+    for (;;) {
+        r = card_job_open(job, failure);
+        if (job->open || !job->uicc || plugin_state(job->plugin)->card != KEYSTRAP_CARD_PRESENT ||
+            card_choice_matches(job->conf, uicc_identity(job->uicc)))
+            return r;
+        r = card_job_leave(job, &choice, r, failure);
+        if (r != 0)
+            return r;
+    }
+}
+
+int card_job_read(struct card_job *job, struct failure *failure) {
+    int r;
+
+    r = card_job_transport(job, failure);
+    if (r != 0) {
+        card_job_forget_card(job, true);
+        return r;
+    }
+    r = card_job_find(job, failure);
+    if (r != 0 || job->open)
+        return r;
+    r = card_job_resolve_names(job, failure);
     if (r != 0)
         return r;
     job->open = true;
@@ -182,6 +224,9 @@ bool card_job_is_transient(const struct card_job *job, int outcome) {
     /* A program that was ended tells nothing any more: it has to be started again. */
     if (outcome < 0 || !plugin_running(job->plugin))
         return true;
+    /* It tells of the card that is in use, and of no others: the one that is meant may come to another reader. */
+    if (job->unmatched)
+        return plugin_transport(job->plugin)->flags & TRANSPORT_SEVERAL;
     if (plugin_state(job->plugin)->card != KEYSTRAP_CARD_PRESENT)
         return false; /* the transport tells when that changes */
     switch (outcome) {

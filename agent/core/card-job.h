@@ -22,6 +22,7 @@ struct card_job {
     struct http_client *http;
     struct uicc *uicc;       /* NULL while no card is known to be there */
     bool open;               /* uicc_open() worked */
+    bool unmatched;          /* cards are there, and none is the one that is meant */
     uint64_t generation;     /* of the plug-in's state that uicc belongs to */
     struct card_se se;       /* callers' channels; none without uicc */
     int cancel_fd;           /* borrowed; readable when the job shall end */

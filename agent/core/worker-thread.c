@@ -80,8 +80,9 @@ static void worker_look(struct worker *worker) {
     report->r = card_job_read(card, &report->failure);
 
     state = plugin_state(card->plugin);
-    report->card = state->card;
-    memcpy(report->reader, state->reader, sizeof(report->reader));
+    report->card = card->unmatched ? KEYSTRAP_CARD_ABSENT : state->card;
+    if (!card->unmatched)
+        memcpy(report->reader, state->reader, sizeof(report->reader));
     report->identity.pin_tries = -1;
     if (card->uicc)
         report->identity = *uicc_identity(card->uicc);

@@ -72,6 +72,7 @@ struct seen {
     enum keystrap_card_state card;
     uint64_t retry_after_usec;
     char text[FAILURE_TEXT_MAX];
+    char iccid[ICCID_MAX + 1];
 };
 
 struct world {
@@ -96,11 +97,12 @@ static void on_report(struct worker_report *report, void *userdata) {
                           .card = report->card,
                           .retry_after_usec = report->retry_after_usec};
     memcpy(seen->text, report->failure.text, sizeof(seen->text));
+    memcpy(seen->iccid, report->identity.iccid, sizeof(seen->iccid));
     assert_int_equal(report->failure.code, report->r);
     if (report->kind == WORKER_CARD)
         assert_int_equal(report->identity.pin_tries, -1); /* there is no PIN, or no card to ask */
     if (report->kind == WORKER_CARD && report->r == 0) {
-        assert_string_equal(report->reader, READER);
+        assert_int_equal(strncmp(report->reader, READER, strlen(READER)), 0);
         assert_string_equal(report->identity.imsi, VECTOR_IMSI);
         assert_string_equal(report->impi, VECTOR_IMPI);
         assert_string_equal(report->bsf, VECTOR_BSF);
@@ -168,19 +170,23 @@ static int tear_down(void **state) {
 }
 
 /* A worker that has not been released; an APDU may take @apdu_timeout seconds, a request to the BSF minutes. */
-static void make(struct world *world, const char *apdu_timeout) {
+static void make_choosing(struct world *world, const char *apdu_timeout, const char *choice) {
     struct failure failure = {0};
     char text[512];
 
     (void)snprintf(text, sizeof(text),
-                   "[UICC]\nTransport=test\nDevice=%s/stage\nApduTimeoutSec=%s\n"
+                   "[UICC]\nTransport=test\nDevice=%s/stage\nApduTimeoutSec=%s\n%s"
                    "[GBA]\nRequireRspauth=no\nRequestTimeoutSec=600\n",
-                   world->directory, apdu_timeout);
+                   world->directory, apdu_timeout, choice);
     if (conf_parse("keystrap.conf", text, strlen(text), &world->conf, &failure) != 0)
         fail_msg("%s", failure.text);
     assert_int_equal(worker_new(world->event, world->conf->cards[0], world->directory, on_report,
                                 world, &world->worker),
                      0);
+}
+
+static void make(struct world *world, const char *apdu_timeout) {
+    make_choosing(world, apdu_timeout, "");
 }
 
 static void start(struct world *world, const char *apdu_timeout) {
@@ -452,6 +458,61 @@ static void a_silent_card_costs_a_job_one_timeout(void **state) {
     expect_ready(world);
 }
 
+/* --- Choosing --------------------------------------------------------------------------------------- */
+
+static void the_card_that_is_meant_is_found_wherever_it_is(void **state) {
+    static const char *const choices[] = {"Iccid=*42\n", "Iccid=8910*4[2]\nImsi=00101*\n"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ELEMENTS(choices); i++) {
+        const struct seen *seen;
+
+        atomic_store(&world->stage->readers, 4);
+        make_choosing(world, "20", choices[i]);
+        worker_release(world->worker);
+        seen = await(world);
+        assert_int_equal(seen->r, 0);
+        assert_string_equal(seen->iccid, "89100023456789012342");
+        assert_int_equal(worker_bootstrap(world->worker), 1);
+        expect_job(world, WORKER_BOOTSTRAP, 1, 0);
+        world->worker = worker_free(world->worker);
+        world->conf = conf_free(world->conf);
+    }
+}
+
+static void when_no_card_is_the_one_that_is_meant_nobody_else_s_is_used(void **state) {
+    struct world *world = *state;
+    const struct seen *seen;
+
+    atomic_store(&world->stage->readers, 3);
+    make_choosing(world, "20", "Iccid=*45\n");
+    worker_release(world->worker);
+    seen = await(world);
+    assert_int_equal(seen->card, KEYSTRAP_CARD_ABSENT);
+    assert_int_equal(seen->r, UICC_E_CARD_ABSENT);
+    assert_string_equal(seen->iccid, "");
+    assert_non_null(strstr(seen->text, "none of the cards that are there (3) matches Iccid="));
+    (void)worker_bootstrap(world->worker);
+    expect_job(world, WORKER_BOOTSTRAP, 1, UICC_E_CARD_ABSENT);
+    assert_int_equal(atomic_load(&world->stage->authentications), 0);
+
+    /* It comes to another reader, of which the transport tells nothing by itself. */
+    atomic_store(&world->stage->readers, 6);
+    seen = await(world);
+    assert_int_equal(seen->r, 0);
+    assert_string_equal(seen->iccid, "89100023456789012345");
+}
+
+static void where_there_is_one_reader_its_next_card_may_be_the_one(void **state) {
+    struct world *world = *state;
+
+    make_choosing(world, "20", "Imsi=999*\n");
+    worker_release(world->worker);
+    expect_card(world, KEYSTRAP_CARD_ABSENT, UICC_E_CARD_ABSENT);
+    assert_non_null(strstr(world->seen[0].text, "(1) matches Imsi="));
+    assert_non_null(strstr(world->seen[0].text, "; "));
+}
+
 /* --- The end ---------------------------------------------------------------------------------------- */
 
 static void free_is_quick(struct world *world) {
@@ -500,6 +561,70 @@ static void freeing_ends_a_request_that_is_under_way(void **state) {
     free_is_quick(world);
 }
 
+struct stopped {
+    bool ended;
+    uint64_t usec;
+};
+
+static void on_ended(struct worker *worker, void *userdata) {
+    struct stopped *stopped = userdata;
+
+    stopped->ended = true;
+    stopped->usec = now_usec();
+    worker_free(worker);
+}
+
+/* Stop the worker, and see that neither this nor freeing it afterwards keeps the loop. */
+static uint64_t stop_is_no_wait(struct world *world) {
+    uint64_t begin = now_usec(), until = deadline_after(STAGE_PATIENCE);
+    struct stopped stopped = {0};
+    size_t reports = world->count;
+
+    assert_int_equal(worker_stop(world->worker, on_ended, &stopped), 0);
+    assert_true(now_usec() - begin < USEC_PER_SEC / 4);
+    while (!stopped.ended)
+        turn(world, until);
+    world->worker = NULL;
+    assert_true(now_usec() - stopped.usec < USEC_PER_SEC / 4);
+    assert_int_equal(world->count, reports);
+    assert_int_equal(secret_arena_used(), 0);
+    return stopped.usec - begin;
+}
+
+static void stopping_holds_nobody_up_whatever_the_worker_waits_for(void **state) {
+    struct world *world = *state;
+
+    start(world, "30");
+    expect_ready(world);
+    assert_true(stop_is_no_wait(world) < 4 * USEC_PER_SEC);
+    world->conf = conf_free(world->conf);
+
+    start(world, "30");
+    expect_ready(world);
+    atomic_store(&world->stage->card_mode, CARD_IS_SILENT);
+    (void)worker_bootstrap(world->worker);
+    await_count(world, &world->stage->silences, 1);
+    /* It has a second to leave the card in good order, and does not. */
+    assert_in_range(stop_is_no_wait(world), USEC_PER_SEC / 2, 4 * USEC_PER_SEC);
+    world->conf = conf_free(world->conf);
+
+    /* One that was never released has nothing to leave. */
+    make(world, "30");
+    assert_true(stop_is_no_wait(world) < USEC_PER_SEC);
+}
+
+static void a_worker_may_be_freed_while_it_stops(void **state) {
+    struct world *world = *state;
+    struct stopped stopped = {0};
+
+    start(world, "30");
+    expect_ready(world);
+    assert_int_equal(worker_stop(world->worker, on_ended, &stopped), 0);
+    free_is_quick(world);
+    assert_true(sd_event_run(world->event, 0) >= 0);
+    assert_false(stopped.ended);
+}
+
 /* --- A transport that ends -------------------------------------------------------------------------- */
 
 static void a_transport_that_ends_at_once_is_started_ever_more_rarely(void **state) {
@@ -530,7 +655,7 @@ a_transport_whose_child_holds_the_socket_costs_no_cpu_and_is_started_again(void 
     start(world, "20");
     await_count(world, &world->stage->starts, 4);
     for (unsigned i = 0; i < 3; i++)
-        assert_true(started[i + 1] - started[i] >= PLUGIN_RESTART_MIN_USEC);
+        assert_true(started[i + 1] - started[i] >= PLUGIN_RESTART_MIN_USEC << i);
     /* A thread that does not sleep looks at the clock without end. */
     assert_true(atomic_load(&clocks.readings) - readings < 1000);
 
@@ -599,6 +724,11 @@ int main(int argc, char **argv) {
         CLAIM(a_card_that_is_pulled_while_the_bsf_is_asked_takes_its_keys_along),
         CLAIM(a_card_that_is_pulled_a_moment_later_takes_its_keys_along_too),
         CLAIM(a_silent_card_costs_a_job_one_timeout),
+        CLAIM(the_card_that_is_meant_is_found_wherever_it_is),
+        CLAIM(when_no_card_is_the_one_that_is_meant_nobody_else_s_is_used),
+        CLAIM(where_there_is_one_reader_its_next_card_may_be_the_one),
+        CLAIM(stopping_holds_nobody_up_whatever_the_worker_waits_for),
+        CLAIM(a_worker_may_be_freed_while_it_stops),
         CLAIM(freeing_waits_neither_for_a_silent_card_nor_by_the_wall_clock),
         CLAIM(freeing_waits_for_no_program_that_does_not_start),
         CLAIM(freeing_ends_a_request_that_is_under_way),

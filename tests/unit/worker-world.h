@@ -49,6 +49,7 @@ struct stage {
         insertions; /* another number is another insertion, also when the state is the same */
     atomic_int card_mode;
     atomic_int bsf_mode;
+    atomic_uint readers; /* with a card in each: 0 and 1 are one; the ICCIDs end with 40, 41, ... */
 
     /* What happened. */
     atomic_int told;             /* the state that was told last */
@@ -92,6 +93,8 @@ struct card_program {
     struct packet in, out;
     struct fake_card card;
     bool lost; /* the card of this transaction is not there any more */
+    unsigned reader; /* in use */
+    char iccid[32];
 };
 
 static inline void card_send(struct card_program *program) {
@@ -108,13 +111,18 @@ static inline void card_answer(struct card_program *program, enum keystrap_plugi
 static inline void card_tell(struct card_program *program) {
     unsigned insertions = atomic_load(&program->stage->insertions);
     int card = atomic_load(&program->stage->card);
+    char reader[64];
 
     program->lost = program->card.begun;
     fake_card_reset(&program->card);
     program->card.begin_outcome = 0;
+    (void)snprintf(reader, sizeof(reader), READER "%.0u", program->reader); /* nothing for 0 */
+    (void)snprintf(program->iccid, sizeof(program->iccid), "980100325476981032%u4",
+                   program->reader);
+    program->card.files[1].content = program->iccid;
     packet_begin(&program->out, KEYSTRAP_PLUGIN_STATE, 0);
     (void)packet_append_u8(&program->out, KEYSTRAP_FIELD_CARD_STATE, (uint8_t)card);
-    (void)packet_append_text(&program->out, KEYSTRAP_FIELD_READER, READER);
+    (void)packet_append_text(&program->out, KEYSTRAP_FIELD_READER, reader);
     card_send(program);
     atomic_store(&program->stage->told_insertions, insertions);
     atomic_store(&program->stage->told, card);
@@ -166,6 +174,15 @@ static inline void card_serve(struct card_program *program) {
     case KEYSTRAP_PLUGIN_APDU:
         card_exchange(program);
         break;
+    case KEYSTRAP_PLUGIN_NEXT:
+        if (atomic_load(&program->stage->readers) > 1) {
+            program->reader = (program->reader + 1) % atomic_load(&program->stage->readers);
+            card_tell(program);
+            card_answer(program, KEYSTRAP_RESULT_OK);
+        } else {
+            card_answer(program, KEYSTRAP_RESULT_CARD_ABSENT);
+        }
+        break;
     default:
         _exit(0); /* BYE, and nothing else is expected */
     }
@@ -180,7 +197,8 @@ static inline void card_greet(struct card_program *program, enum card_mode mode)
         _exit(9);
     packet_begin(&program->out, KEYSTRAP_PLUGIN_HELLO, packet_serial(&program->in));
     (void)packet_append_text(&program->out, KEYSTRAP_FIELD_NAME, "test");
-    (void)packet_append_u32(&program->out, KEYSTRAP_FIELD_CAPABILITIES, KEYSTRAP_CAPABILITY_APDU);
+    (void)packet_append_u32(&program->out, KEYSTRAP_FIELD_CAPABILITIES,
+                            KEYSTRAP_CAPABILITY_APDU | KEYSTRAP_CAPABILITY_SEVERAL);
     card_send(program);
     card_tell(program);
     if (mode != PROGRAM_IS_PARENT)
