@@ -18,6 +18,7 @@
 #include "credentials.h"
 #include "error-map.h"
 #include "log.h"
+#include "secure-element.h"
 #include "service-internal.h"
 #include "text.h"
 
@@ -271,6 +272,7 @@ void call_drop_peer(struct service *service, struct peer *peer) {
         call->request = agent_request_cancel(call->request);
         call_end(call);
     }
+    peer->se = agent_se_client_free(peer->se);
     peer_remove(&service->peers, peer);
 }
 

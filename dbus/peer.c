@@ -62,7 +62,7 @@ struct peer *peer_find(struct peer_table *table, const char *name) {
 static bool forget_an_idle_one(struct peer_table *table) {
     struct peer *peer = table->oldest;
 
-    while (peer && peer->calls_count > 0)
+    while (peer && (peer->calls_count > 0 || peer->se))
         peer = peer->newer;
     if (!peer)
         return false;
@@ -94,7 +94,7 @@ int peer_add(struct peer_table *table, const char *name, struct peer **ret) {
 void peer_remove(struct peer_table *table, struct peer *peer) {
     struct peer **at = &table->buckets[bucket_of(peer->name)];
 
-    assert(peer->calls_count == 0);
+    assert(peer->calls_count == 0 && !peer->se);
     while (*at != peer)
         at = &(*at)->bucket_next;
     *at = peer->bucket_next;

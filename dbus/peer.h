@@ -14,6 +14,7 @@
 
 #define PEER_BUCKETS 1024u
 
+struct agent_se_client;
 struct call;
 struct service;
 
@@ -24,6 +25,7 @@ struct peer {
     sd_bus_slot *slot;  /* of the question who it is, while that is open */
     struct call *calls; /* that wait for an answer */
     size_t calls_count;
+    struct agent_se_client *se; /* its sessions; NULL without any */
     bool known; /* caller is filled */
     struct access_caller caller;
     char name[];
@@ -41,14 +43,14 @@ struct peer_table {
 struct peer *peer_find(struct peer_table *table, const char *name);
 
 /**
- * peer_add() - a new peer that nothing is known of; where PEERS_MAX are there, the one without calls that was used
- * longest ago goes
+ * peer_add() - a new peer that nothing is known of; where PEERS_MAX are there, the one without calls and sessions that was
+ * used longest ago goes
  *
- * Return: 0; -ENOMEM; -EINVAL for a name beyond BUS_NAME_MAX; ACCESS_E_TOO_MANY when all of them have calls.
+ * Return: 0; -ENOMEM; -EINVAL for a name beyond BUS_NAME_MAX; ACCESS_E_TOO_MANY when all of them have either.
  */
 int peer_add(struct peer_table *table, const char *name, struct peer **ret);
 
 /**
- * peer_remove() - forget a peer, which must have no calls
+ * peer_remove() - forget a peer, which must have neither calls nor sessions
  */
 void peer_remove(struct peer_table *table, struct peer *peer);

@@ -38,10 +38,11 @@ struct service {
 };
 
 /**
- * keys_interface_add(), manager_interface_add(), uicc_interface_add() - publish the interface on the service's bus, the last one
- * for all cards
+ * keys_interface_add(), manager_interface_add(), se_interface_add(), uicc_interface_add() - publish the interface on the
+ * service's bus, the last one for all cards
  */
 int keys_interface_add(struct service *service);
+int se_interface_add(struct service *service);
 int manager_interface_add(struct service *service);
 int uicc_interface_add(struct service *service);
 

@@ -116,6 +116,8 @@ static int open_bus(struct service *service) {
     if (r >= 0)
         r = manager_interface_add(service);
     if (r >= 0)
+        r = se_interface_add(service);
+    if (r >= 0)
         r = uicc_interface_add(service);
     if (r >= 0)
         r = sd_bus_match_signal(service->bus, NULL, "org.freedesktop.DBus.Local",

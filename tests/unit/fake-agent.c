@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fake-agent.h"
+#include "secure-element.h"
 #include "util.h"
 
 struct agent_request {
@@ -19,6 +20,9 @@ struct agent_request {
     struct agent *agent;
     agent_key_fn done;
     agent_diagnosis_fn diagnosed;
+    agent_se_fn se_done;
+    uint32_t se_channel; /* 0 for one that is to be opened */
+    struct agent_se_client *se_client;
     void *userdata;
     char naf[64];
 };
@@ -95,8 +99,15 @@ static const struct agent_check checks[] = {
     {.name = "pin", .code = UICC_E_PIN_REQUIRED, .text = "PIN1 is enabled.", .remedy = "Give it."},
 };
 
+static void answer_se(struct agent_request *request, int code);
+
 static void answer_request(struct agent_request *request, int code) {
     struct failure failure = {0};
+
+    if (request->se_done) {
+        answer_se(request, code);
+        return;
+    }
 
     if (request->done) {
         answer_key(request->agent, request->naf[0] ? request->naf : NULL, code, true, request->done,
@@ -259,5 +270,146 @@ int agent_get_identity(struct agent *agent, const struct access_caller *caller, 
         return failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage");
     *ret = &agent->identity;
     *ret_impi = "001010000000001@ims.mnc001.mcc001.3gppnetwork.org";
+    return 0;
+}
+
+/* --- secure-element.h ------------------------------------------------------------------------------ */
+
+#define FAKE_SE_MAX 32
+
+struct agent_se_client {
+    struct agent *agent;
+    uint32_t sessions[FAKE_SE_MAX], channels[FAKE_SE_MAX];
+};
+
+static bool has(const uint32_t *numbers, uint32_t number) {
+    for (size_t i = 0; i < FAKE_SE_MAX; i++)
+        if (numbers[i] == number)
+            return true;
+    return false;
+}
+
+static bool replace(uint32_t *numbers, uint32_t number, uint32_t with) {
+    for (size_t i = 0; i < FAKE_SE_MAX; i++)
+        if (numbers[i] == number) {
+            numbers[i] = with;
+            return true;
+        }
+    return false;
+}
+
+static void answer_se(struct agent_request *request, int code) {
+    static const uint8_t selected[] = {0x6f, 0x00, 0x90, 0x00};
+    struct agent_se_answer answer = {
+        .channel = request->se_channel, .data = selected, .length = sizeof(selected)};
+    struct failure failure = {0};
+
+    if (code != 0) {
+        (void)failure_set(&failure, code, "The fake says %d", code);
+        request->se_done(code, NULL, &failure, request->userdata);
+        return;
+    }
+    if (answer.channel == 0) {
+        answer.channel = ++request->agent->se_last;
+        assert_true(replace(request->se_client->channels, 0, answer.channel));
+        request->agent->se_channels++;
+    }
+    request->se_done(0, &answer, NULL, request->userdata);
+}
+
+int agent_se_client_new(struct agent *agent, const struct access_caller *caller,
+                        struct agent_se_client **ret) {
+    struct agent_se_client *client = calloc(1, sizeof(*client));
+
+    assert_non_null(client);
+    client->agent = agent;
+    agent->caller = *caller;
+    agent->se_clients++;
+    *ret = client;
+    return 0;
+}
+
+struct agent_se_client *agent_se_client_free(struct agent_se_client *client) {
+    if (!client)
+        return NULL;
+    for (size_t i = 0; i < FAKE_SE_MAX; i++) {
+        client->agent->se_sessions -= client->sessions[i] != 0;
+        client->agent->se_channels -= client->channels[i] != 0;
+    }
+    client->agent->se_clients--;
+    free(client);
+    return NULL;
+}
+
+bool agent_se_client_idle(const struct agent_se_client *client) {
+    for (size_t i = 0; i < FAKE_SE_MAX; i++)
+        if (client->sessions[i] != 0)
+            return false;
+    return true;
+}
+
+int agent_se_open_session(struct agent_se_client *client, const char *uicc, uint32_t *ret,
+                          struct failure *failure) {
+    note_uicc(client->agent, uicc);
+    if (uicc && strcmp(uicc, "nosuch") == 0)
+        return failure_set(failure, UICC_E_UNCONFIGURED, "no card \"%s\" is configured", uicc);
+    *ret = ++client->agent->se_last;
+    assert_true(replace(client->sessions, 0, *ret));
+    client->agent->se_sessions++;
+    return 0;
+}
+
+int agent_se_close_session(struct agent_se_client *client, uint32_t session,
+                           struct failure *failure) {
+    if (session == 0 || !replace(client->sessions, session, 0))
+        return failure_set(failure, SE_E_CLOSED, "no session %u", session);
+    client->agent->se_sessions--;
+    return 0;
+}
+
+int agent_se_open_channel(struct agent_se_client *client, uint32_t session, const uint8_t *aid,
+                          size_t aid_length, agent_se_fn done, void *userdata,
+                          struct agent_request **ret) {
+    struct agent_request now = {
+        .agent = client->agent, .se_done = done, .se_client = client, .userdata = userdata};
+
+    *ret = NULL;
+    if (!has(client->sessions, session)) {
+        answer_se(&now, SE_E_CLOSED);
+    } else if (aid_length > 0 && aid[0] == 0xff) {
+        *ret = hold(client->agent, "", userdata);
+        (*ret)->se_done = done;
+        (*ret)->se_client = client;
+    } else {
+        answer_se(&now, aid_length < AID_MIN ? ACCESS_E_DENIED : client->agent->fail_code);
+    }
+    return 0;
+}
+
+int agent_se_transmit(struct agent_se_client *client, uint32_t channel, const uint8_t *command,
+                      size_t length, agent_se_fn done, void *userdata, struct agent_request **ret) {
+    const struct agent_se_answer echo = {.channel = channel, .data = command, .length = length};
+    struct agent_request now = {.agent = client->agent, .se_done = done, .userdata = userdata};
+
+    *ret = NULL;
+    if (channel == 0 || !has(client->channels, channel)) {
+        answer_se(&now, SE_E_CLOSED);
+    } else if (length > 0 && command[0] == 0xff) {
+        *ret = hold(client->agent, "", userdata);
+        (*ret)->se_done = done;
+        (*ret)->se_channel = channel;
+    } else if (length < 4) {
+        answer_se(&now, SE_E_COMMAND);
+    } else {
+        done(0, &echo, NULL, userdata);
+    }
+    return 0;
+}
+
+int agent_se_close_channel(struct agent_se_client *client, uint32_t channel,
+                           struct failure *failure) {
+    if (channel == 0 || !replace(client->channels, channel, 0))
+        return failure_set(failure, SE_E_CLOSED, "no channel %u", channel);
+    client->agent->se_channels--;
     return 0;
 }

@@ -4,6 +4,7 @@
 /*
  * An agent that does as it is told: agent.h for tests of the bus's side, without card, network or rules.
  *
+ * Applications on its card echo what is sent to them; an AID that begins with FF and a command of class FF wait for the test.
  * A NAF named "hold..." is answered when the test says so; everything else at once: with fail_code where that is set, else
  * with a key whose octets are fake_key_octet() of the NAF's name.
  */
@@ -35,6 +36,8 @@ struct agent {
     char uicc[64]; /* of the last request; "(null)" where it named none */
     bool force;
     struct uicc_identity identity;
+    unsigned se_clients, se_sessions, se_channels; /* that are there */
+    uint32_t se_last;
     agent_changed_fn changed;
     void *changed_userdata;
 };
