@@ -5,7 +5,10 @@
  *
  *     fault NAME [ARGUMENT...] [xN]   show the fault N times, or until it is cleared
  *     clear [NAME]                    show it no more; without a name, none
- *     count                           requests N challenges N bootstraps N resyncs N refusals N zn N
+ *     count                           requests N challenges N bootstraps N resyncs N refusals N zn N tmpis N
+ *                                     unknown N akav2 N
+ *     ways NAME VALUE                 what this network does: mode me|u|2g|default, tmpi on|off, akav2 on|off
+ *     gpi IMPI FQDN UA [u]            make a GBA Push Info for a NAF, UA in hex, for a card with GBA_U or not: in hex
  *     bootstraps                      how many have succeeded
  *     btid                            the B-TID given out last
  *     forget                          forget every bootstrap, as a BSF that was restarted
@@ -22,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "hex.h"
 
 struct fault_kind {
     const char *name;
@@ -145,9 +150,10 @@ static int control_count(void *userdata, int argc, char **argv, char *answer, si
     (void)pthread_mutex_unlock(&bsf->lock);
     snprintf(answer, size,
              "requests %" PRIu64 " challenges %" PRIu64 " bootstraps %" PRIu64 " resyncs %" PRIu64
-             " refusals %" PRIu64 " zn %" PRIu64,
+             " refusals %" PRIu64 " zn %" PRIu64 " tmpis %" PRIu64 " unknown %" PRIu64
+             " akav2 %" PRIu64,
              counts.requests, counts.challenges, counts.bootstraps, counts.resyncs, counts.refusals,
-             counts.zn_requests);
+             counts.zn_requests, counts.known_tmpis, counts.unknown_tmpis, counts.akav2);
     return 0;
 }
 
@@ -179,7 +185,72 @@ static int control_forget(void *userdata, int argc, char **argv, char *answer, s
     return 0;
 }
 
+static int set_switch(bool *way, const char *value) {
+    bool on = strcmp(value, "on") == 0;
+
+    if (!on && strcmp(value, "off") != 0)
+        return -EINVAL;
+    *way = on;
+    return 0;
+}
+
+int bsf_set_way(struct bsf_ways *ways, const char *name, const char *value) {
+    static const char *const modes[] = {"me", "u", "2g"};
+
+    if (strcmp(name, "tmpi") == 0)
+        return set_switch(&ways->tmpi, value);
+    if (strcmp(name, "akav2") == 0)
+        return set_switch(&ways->akav2, value);
+    if (strcmp(name, "mode") != 0)
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        if (strcmp(modes[i], value) == 0) {
+            ways->mode = (enum bsf_mode)i;
+            ways->mode_set = true;
+            return 0;
+        }
+    ways->mode_set = false;
+    return strcmp(value, "default") == 0 ? 0 : -EINVAL;
+}
+
+static int control_ways(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct bsf *bsf = userdata;
+    int r;
+
+    (void)argc;
+    (void)pthread_mutex_lock(&bsf->lock);
+    r = bsf_set_way(&bsf->ways, argv[1], argv[2]);
+    (void)pthread_mutex_unlock(&bsf->lock);
+    if (r < 0)
+        snprintf(answer, size, "no way \"%s\" of \"%s\"", argv[2], argv[1]);
+    return r;
+}
+
+static int control_gpi(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    uint8_t naf_id[255 + LAB_UA_LENGTH], gpi[BSF_GPI_MAX];
+    size_t fqdn = strlen(argv[2]), length = 0;
+    struct lab_subscriber *subscriber;
+    struct bsf *bsf = userdata;
+    bool temporary;
+    int r = -EINVAL;
+
+    (void)pthread_mutex_lock(&bsf->lock);
+    subscriber = bsf_find_user(bsf, argv[1], &temporary);
+    if (subscriber && fqdn <= 255 &&
+        hex_decode_exactly(argv[3], naf_id + fqdn, LAB_UA_LENGTH) == 0) {
+        memcpy(naf_id, argv[2], fqdn);
+        r = bsf_push(bsf, subscriber, argc > 4 ? BSF_MODE_U : BSF_MODE_ME, naf_id,
+                     fqdn + LAB_UA_LENGTH, gpi, &length);
+    }
+    (void)pthread_mutex_unlock(&bsf->lock);
+    if (r == 0 && 2 * length < size)
+        hex_encode(gpi, length, answer);
+    return r;
+}
+
 const struct control_command bsf_commands[] = {
+    {"ways", "NAME VALUE", 2, 2, control_ways},
+    {"gpi", "IMPI FQDN UA [u]", 3, 4, control_gpi},
     {"fault", "NAME [ARGUMENT...] [xN]", 1, 4, control_fault},
     {"clear", "[NAME]", 0, 1, control_clear},
     {"count", "", 0, 0, control_count},

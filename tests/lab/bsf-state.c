@@ -14,10 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-#define SQN_MASK ((UINT64_C(1) << 48) - 1)
+#define TMPI_DOMAIN "@tmpi.bsf.3gppnetwork.org"
+#define TMPI_OCTETS 24u
+
+static const uint8_t tmpi_ua[LAB_UA_LENGTH] = {1, 0, 0, 1, 0};
 
 void bsf_init(struct bsf *bsf) {
     memset(bsf, 0, sizeof(*bsf));
@@ -61,50 +63,22 @@ static struct bsf_challenge *oldest_challenge(struct bsf *bsf) {
     return oldest;
 }
 
-/* SEQ counts up; IND stays the one that this network uses for GBA (TS 33.102 C.1.1.1 and C.3.4). */
-static uint64_t next_sqn(struct bsf *bsf, struct lab_subscriber *subscriber) {
-    uint64_t ind = bsf->ind & ((UINT64_C(1) << subscriber->ind_bits) - 1);
-    uint64_t seq = (subscriber->sqn >> subscriber->ind_bits) + 1;
+/* The home network's domain in GBA_Digest (TS 24.109 I.2), the BSF's name otherwise. */
+static void set_realm(const struct bsf *bsf, struct bsf_challenge *challenge) {
+    const char *domain = strchr(challenge->subscriber->impi, '@');
 
-    /* SEQ 0 is one that no card takes, not even a fresh one. */
-    if (bsf_fault_take(bsf, BSF_FAULT_STALE_SQN, NULL))
-        return ind;
-    subscriber->sqn = (seq << subscriber->ind_bits | ind) & SQN_MASK;
-    return subscriber->sqn;
+    snprintf(challenge->realm, sizeof(challenge->realm), "%s",
+             challenge->mode == BSF_MODE_DIGEST && domain ? domain + 1 : bsf->realm);
 }
 
-static int make_vector(struct bsf *bsf, struct bsf_challenge *challenge) {
-    struct lab_subscriber *subscriber = challenge->subscriber;
-    uint8_t octets[BSF_NONCE_LENGTH];
-    uint8_t *autn = octets + MILENAGE_RAND;
-    struct milenage_answer answer;
-    char *nonce;
-
-    if (getrandom(octets, sizeof(octets), 0) != (ssize_t)sizeof(octets) ||
-        lab_random_hex(challenge->opaque, LAB_DIGEST_HEX - 1) < 0)
-        return -EIO;
-    memcpy(challenge->rand, octets, sizeof(challenge->rand));
-    milenage_autn(&subscriber->key, challenge->rand, next_sqn(bsf, subscriber), subscriber->amf,
-                  autn);
-    if (bsf_fault_take(bsf, BSF_FAULT_WRONG_MAC, NULL))
-        autn[MILENAGE_AUTN - 1] ^= 0x01;
-
-    milenage_f2345(&subscriber->key, challenge->rand, &answer);
-    memcpy(challenge->xres, answer.res, sizeof(challenge->xres));
-    memcpy(challenge->ck, answer.ck, sizeof(challenge->ck));
-    memcpy(challenge->ik, answer.ik, sizeof(challenge->ik));
-
-    nonce = lab_base64_encode(octets, sizeof(octets));
-    if (!nonce)
-        return -ENOMEM;
-    snprintf(challenge->nonce, sizeof(challenge->nonce), "%s", nonce);
-    free(nonce);
-    return 0;
-}
-
-int bsf_challenge_new(struct bsf *bsf, struct lab_subscriber *subscriber,
+int bsf_challenge_new(struct bsf *bsf, struct lab_subscriber *subscriber, bool digest,
                       struct bsf_challenge **ret) {
-    struct bsf_challenge challenge = {.subscriber = subscriber};
+    struct bsf_challenge challenge = {
+        .subscriber = subscriber,
+        .mode = digest               ? BSF_MODE_DIGEST
+                : bsf->ways.mode_set ? bsf->ways.mode
+                                     : BSF_MODE_ME,
+    };
     struct bsf_challenge *place;
     int r;
 
@@ -112,7 +86,8 @@ int bsf_challenge_new(struct bsf *bsf, struct lab_subscriber *subscriber,
         challenge = bsf->last;
         challenge.refused = challenge.resynced = false;
     } else {
-        r = make_vector(bsf, &challenge);
+        set_realm(bsf, &challenge);
+        r = bsf_vector_new(bsf, &challenge);
         if (r < 0)
             return r;
     }
@@ -141,26 +116,77 @@ bool bsf_challenge_take(struct bsf *bsf, const struct lab_subscriber *subscriber
 
 /* --- Bootstraps --------------------------------------------------------------------------------- */
 
+/* TS 33.220 B.4: as the key of a NAF that has the BSF's name. */
+static int make_tmpi(const struct bsf *bsf, struct bsf_bootstrap *bootstrap) {
+    uint8_t naf_id[BSF_BTID_SIZE], key[LAB_NAF_KEY_LENGTH];
+    size_t length = strlen(bsf->name);
+    char *text;
+
+    memcpy(naf_id, bsf->name, length);
+    memcpy(naf_id + length, tmpi_ua, sizeof(tmpi_ua));
+    (void)lab_naf_key(bootstrap->ks, bootstrap->rand, bootstrap->impi, naf_id,
+                      length + sizeof(tmpi_ua), key);
+    text = lab_base64_encode(key, TMPI_OCTETS);
+    if (!text)
+        return -ENOMEM;
+    snprintf(bootstrap->tmpi, sizeof(bootstrap->tmpi), "%s" TMPI_DOMAIN, text);
+    free(text);
+    return 0;
+}
+
 int bsf_bootstrap_add(struct bsf *bsf, const struct bsf_challenge *challenge, int64_t expires,
                       const struct bsf_bootstrap **ret) {
     struct bsf_bootstrap *bootstrap = &bsf->bootstraps[bsf->bootstraps_next];
     char *rand = lab_base64_encode(challenge->rand, sizeof(challenge->rand));
+    int r = 0;
 
     if (!rand)
         return -ENOMEM;
+    memset(bootstrap, 0, sizeof(*bootstrap));
     snprintf(bootstrap->btid, sizeof(bootstrap->btid), "%s@%s", rand, bsf->name);
     free(rand);
+    bootstrap->mode = challenge->mode;
+    memcpy(bootstrap->nonce, challenge->nonce, sizeof(bootstrap->nonce));
     memcpy(bootstrap->impi, challenge->subscriber->impi, sizeof(bootstrap->impi));
     memcpy(bootstrap->rand, challenge->rand, sizeof(bootstrap->rand));
-    memcpy(bootstrap->ks, challenge->ck, MILENAGE_KEY);
-    memcpy(bootstrap->ks + MILENAGE_KEY, challenge->ik, MILENAGE_KEY);
+    memcpy(bootstrap->ks, challenge->ks, sizeof(bootstrap->ks));
     bootstrap->expires = expires;
+    if (bsf->ways.tmpi && challenge->mode <= BSF_MODE_U)
+        r = make_tmpi(bsf, bootstrap);
+    if (r < 0)
+        return r;
 
     memcpy(bsf->last_btid, bootstrap->btid, sizeof(bsf->last_btid));
     bsf->bootstraps_next = (bsf->bootstraps_next + 1) % BSF_BOOTSTRAPS_MAX;
     bsf->counts.bootstraps++;
     *ret = bootstrap;
     return 0;
+}
+
+static struct lab_subscriber *find_tmpi(struct bsf *bsf, const char *tmpi) {
+    for (size_t i = 0; i < BSF_BOOTSTRAPS_MAX; i++) {
+        const struct bsf_bootstrap *bootstrap = &bsf->bootstraps[i];
+
+        if (bootstrap->tmpi[0] != '\0' && strcmp(bootstrap->tmpi, tmpi) == 0 &&
+            bootstrap->expires > bsf_clock_sec())
+            return lab_subscribers_by_impi(&bsf->subscribers, bootstrap->impi);
+    }
+    return NULL;
+}
+
+struct lab_subscriber *bsf_find_user(struct bsf *bsf, const char *name, bool *ret_temporary) {
+    size_t length = strlen(name), domain = strlen(TMPI_DOMAIN);
+    struct lab_subscriber *found;
+
+    *ret_temporary = length > domain && strcmp(name + length - domain, TMPI_DOMAIN) == 0;
+    if (!*ret_temporary)
+        return lab_subscribers_by_impi(&bsf->subscribers, name);
+    found = find_tmpi(bsf, name);
+    if (found)
+        bsf->counts.known_tmpis++;
+    else
+        bsf->counts.unknown_tmpis++;
+    return found;
 }
 
 const struct bsf_bootstrap *bsf_bootstrap_find(const struct bsf *bsf, const char *btid) {

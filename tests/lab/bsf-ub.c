@@ -18,9 +18,12 @@
 #include <strings.h>
 #include <time.h>
 
-#define AKA_ALGORITHM "AKAv1-MD5"
-#define MEDIA_TYPE    "application/vnd.3gpp.bsf+xml"
-#define XML_TIME_SIZE 40u
+#define AKA_ALGORITHM   "AKAv1-MD5"
+#define MEDIA_TYPE      "application/vnd.3gpp.bsf+xml"
+#define AKAV2_ALGORITHM "AKAv2-MD5"
+#define TMPI_TOKEN      "3gpp-gba-tmpi"
+#define DIGEST_TOKEN    "GBA_Digest"
+#define EXPORTER_LABEL  "EXPORTER_GBA_Digest" /* (unverified) */
 
 /* One request while it is being answered. */
 struct exchange {
@@ -29,7 +32,8 @@ struct exchange {
     struct lab_reply *reply;
     struct lab_digest credentials;
     struct lab_subscriber *subscriber;
-    int64_t now; /* by the clock that the client is shown */
+    uint8_t exporter[LAB_EXPORTER_LENGTH]; /* of the connection, in GBA_Digest */
+    int64_t now;                           /* by the clock that the client is shown */
 };
 
 static const char *parameter(const struct exchange *exchange, enum lab_digest_name name) {
@@ -47,7 +51,23 @@ static const char *qop_of(const struct bsf_challenge *challenge) {
     return challenge->auth_only ? "auth" : "auth-int";
 }
 
+static bool says(const struct exchange *exchange, const char *token) {
+    return exchange->request->user_agent && strstr(exchange->request->user_agent, token);
+}
+
+static bool wants_digest(const struct exchange *exchange) {
+    return says(exchange, DIGEST_TOKEN) && exchange->subscriber->password[0] != '\0';
+}
+
 /* --- Challenge ---------------------------------------------------------------------------------- */
+
+static int offer(struct exchange *exchange, const struct bsf_challenge *made,
+                 const char *algorithm) {
+    return lab_reply_field(
+        exchange->reply, "WWW-Authenticate",
+        "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"%s\", opaque=\"%s\"", made->realm,
+        made->nonce, algorithm, qop_of(made), made->opaque);
+}
 
 /* @after: the challenge whose answer led to this one, or NULL. */
 static int challenge(struct exchange *exchange, const struct bsf_challenge *after, bool resynced) {
@@ -57,7 +77,7 @@ static int challenge(struct exchange *exchange, const struct bsf_challenge *afte
 
     if (bsf_fault_take(bsf, BSF_FAULT_NO_CHALLENGE, NULL))
         return lab_reply_text(exchange->reply, 401, "No.\n");
-    r = bsf_challenge_new(bsf, exchange->subscriber, &made);
+    r = bsf_challenge_new(bsf, exchange->subscriber, wants_digest(exchange), &made);
     if (r < 0)
         return r;
     made->refused = after && (after->refused || !resynced);
@@ -67,35 +87,24 @@ static int challenge(struct exchange *exchange, const struct bsf_challenge *afte
     r = lab_reply_text(exchange->reply, 401, "Bootstrapping needs an answer to the challenge.\n");
     if (r < 0)
         return r;
-    return lab_reply_field(exchange->reply, "WWW-Authenticate",
-                           "Digest realm=\"%s\", nonce=\"%s\", algorithm=" AKA_ALGORITHM
-                           ", qop=\"%s\", opaque=\"%s\"",
-                           bsf->realm, made->nonce, qop_of(made), made->opaque);
+    r = offer(exchange, made, made->mode == BSF_MODE_DIGEST ? "MD5" : AKA_ALGORITHM);
+    return r == 0 && made->akav2_length > 0 ? offer(exchange, made, AKAV2_ALGORITHM) : r;
 }
 
 /* --- Success ------------------------------------------------------------------------------------ */
 
-/* xs:dateTime in UTC (TS 24.109 Annex C). */
-static void xml_time(int64_t when, char ret[XML_TIME_SIZE]) {
-    time_t seconds = when;
-    struct tm tm;
-
-    if (!gmtime_r(&seconds, &tm) || strftime(ret, XML_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        snprintf(ret, XML_TIME_SIZE, "1970-01-01T00:00:00Z");
-}
-
 static int write_info(struct exchange *exchange, const char *btid, int64_t expires) {
     bool current = !bsf_fault_take(exchange->bsf, BSF_FAULT_NO_CURRENTTIME, NULL);
     bool big = bsf_fault_take(exchange->bsf, BSF_FAULT_BIG_BODY, NULL);
-    char lifetime[XML_TIME_SIZE], now[XML_TIME_SIZE];
+    char lifetime[BSF_TIME_SIZE], now[BSF_TIME_SIZE];
     char *body = NULL;
     int length;
 
     if (bsf_fault_take(exchange->bsf, BSF_FAULT_BODY_GARBAGE, NULL))
         return lab_reply_body_take(exchange->reply, strdup("<BootstrappingInfo><btid>\x01&lt"),
                                    strlen("<BootstrappingInfo><btid>\x01&lt"));
-    xml_time(expires, lifetime);
-    xml_time(exchange->now, now);
+    bsf_time(expires, lifetime);
+    bsf_time(exchange->now, now);
     length =
         asprintf(&body,
                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -111,13 +120,13 @@ static int write_info(struct exchange *exchange, const char *btid, int64_t expir
     return lab_reply_body_take(exchange->reply, body, (size_t)length);
 }
 
-/* The proof that the BSF knows XRES too, over the body just written (RFC 7616 3.5). */
+/* The proof that the BSF knows the password too, over the body just written (RFC 7616 3.5). */
 static int add_rspauth(struct exchange *exchange, const struct bsf_challenge *answered) {
     const struct lab_digest_input input = {
-        .username = exchange->subscriber->impi,
-        .realm = exchange->bsf->realm,
-        .password = answered->xres,
-        .password_length = exchange->subscriber->res_length,
+        .username = parameter(exchange, LAB_DIGEST_USERNAME),
+        .realm = answered->realm,
+        .password = answered->by_akav2 ? answered->akav2 : answered->password,
+        .password_length = answered->by_akav2 ? answered->akav2_length : answered->password_length,
         .method = "",
         .uri = parameter(exchange, LAB_DIGEST_URI),
         .nonce = answered->nonce,
@@ -166,14 +175,21 @@ static int succeed(struct exchange *exchange, const struct bsf_challenge *answer
 
 /* --- The second request ------------------------------------------------------------------------- */
 
+static bool algorithm_is_offered(const struct bsf_challenge *answered, const char *algorithm) {
+    if (answered->mode == BSF_MODE_DIGEST)
+        return strcasecmp(algorithm, "MD5") == 0;
+    return strcasecmp(algorithm, AKA_ALGORITHM) == 0 ||
+           (answered->akav2_length > 0 && strcasecmp(algorithm, AKAV2_ALGORITHM) == 0);
+}
+
 /* What a client must have got right before its response is worth computing. */
 static const char *find_mistake(const struct exchange *exchange,
                                 const struct bsf_challenge *answered) {
     const char *algorithm = exchange->credentials.value[LAB_DIGEST_ALGORITHM];
     const char *cnonce = parameter(exchange, LAB_DIGEST_CNONCE);
 
-    if (algorithm && strcasecmp(algorithm, AKA_ALGORITHM) != 0)
-        return "The algorithm is not " AKA_ALGORITHM ".\n";
+    if (algorithm && !algorithm_is_offered(answered, algorithm))
+        return "The algorithm is not one that was offered.\n";
     if (strcasecmp(parameter(exchange, LAB_DIGEST_QOP), qop_of(answered)) != 0)
         return "The qop is not the challenge's.\n";
     if (lab_digest_nc(parameter(exchange, LAB_DIGEST_NC)) != 1)
@@ -186,12 +202,13 @@ static const char *find_mistake(const struct exchange *exchange,
 }
 
 static bool response_is_right(const struct exchange *exchange, const struct bsf_challenge *answered,
-                              bool with_xres) {
+                              bool with_password) {
+    size_t length = answered->by_akav2 ? answered->akav2_length : answered->password_length;
     const struct lab_digest_input input = {
-        .username = exchange->subscriber->impi,
-        .realm = exchange->bsf->realm,
-        .password = answered->xres,
-        .password_length = with_xres ? exchange->subscriber->res_length : 0,
+        .username = parameter(exchange, LAB_DIGEST_USERNAME),
+        .realm = answered->realm,
+        .password = answered->by_akav2 ? answered->akav2 : answered->password,
+        .password_length = with_password ? length : 0,
         .method = exchange->request->method,
         .uri = parameter(exchange, LAB_DIGEST_URI),
         .nonce = answered->nonce,
@@ -228,6 +245,22 @@ static int resynchronise(struct exchange *exchange, const struct bsf_challenge *
     return challenge(exchange, answered, true);
 }
 
+/* What is known only now: the algorithm that the client chose, and the connection that it came by. */
+static void prepare_answer(struct exchange *exchange, struct bsf_challenge *answered) {
+    const char *algorithm = exchange->credentials.value[LAB_DIGEST_ALGORITHM];
+
+    answered->by_akav2 = algorithm && strcasecmp(algorithm, AKAV2_ALGORITHM) == 0;
+    if (answered->mode == BSF_MODE_DIGEST)
+        bsf_digest_password(answered, exchange->exporter);
+}
+
+static int finish_keys(struct exchange *exchange, struct bsf_challenge *answered) {
+    exchange->bsf->counts.akav2 += answered->by_akav2;
+    if (answered->mode != BSF_MODE_DIGEST)
+        return 0;
+    return bsf_digest_ks(answered, exchange->exporter, parameter(exchange, LAB_DIGEST_RESPONSE));
+}
+
 static int check_answer(struct exchange *exchange) {
     struct bsf_challenge answered;
     const char *mistake;
@@ -237,13 +270,16 @@ static int check_answer(struct exchange *exchange) {
                             parameter(exchange, LAB_DIGEST_NONCE), &answered))
         return refuse(exchange, 400, "The nonce is unknown, too old or used.\n");
 
+    prepare_answer(exchange, &answered);
     mistake = find_mistake(exchange, &answered);
     if (mistake) {
         r = refuse(exchange, 400, mistake);
     } else if (exchange->credentials.value[LAB_DIGEST_AUTS]) {
         r = resynchronise(exchange, &answered);
     } else if (response_is_right(exchange, &answered, true)) {
-        r = succeed(exchange, &answered);
+        r = finish_keys(exchange, &answered);
+        if (r == 0)
+            r = succeed(exchange, &answered);
     } else if (answered.refused) {
         r = refuse(exchange, 403, "The response is wrong again.\n");
     } else {
@@ -304,7 +340,9 @@ static int check_request(struct exchange *exchange) {
     for (int name = LAB_DIGEST_USERNAME; name <= LAB_DIGEST_RESPONSE; name++)
         if (!exchange->credentials.value[name])
             return refuse(exchange, 400, "username, realm, nonce, uri and response are needed.\n");
-    if (strcasecmp(parameter(exchange, LAB_DIGEST_REALM), bsf->realm) != 0)
+    /* In GBA_Digest it is the home network's, which is known when the user is. */
+    if (!says(exchange, DIGEST_TOKEN) &&
+        strcasecmp(parameter(exchange, LAB_DIGEST_REALM), bsf->realm) != 0)
         return refuse(exchange, 400, "The realm is another one.\n");
     if (strcmp(parameter(exchange, LAB_DIGEST_URI), request->target) != 0)
         return refuse(exchange, 400, "The uri is not that of the request.\n");
@@ -313,15 +351,20 @@ static int check_request(struct exchange *exchange) {
 
 static int serve(struct exchange *exchange) {
     struct bsf *bsf = exchange->bsf;
+    bool temporary = false;
     int r;
 
     r = check_request(exchange);
     if (r < 0 || exchange->reply->status != 0)
         return r;
-    exchange->subscriber =
-        lab_subscribers_by_impi(&bsf->subscribers, parameter(exchange, LAB_DIGEST_USERNAME));
+    exchange->subscriber = bsf_find_user(bsf, parameter(exchange, LAB_DIGEST_USERNAME), &temporary);
+    if (!exchange->subscriber && temporary)
+        return refuse(exchange, 401, "The temporary identity is not known: come with the IMPI.\n");
     if (!exchange->subscriber)
         return refuse(exchange, 403, "The home network does not know this subscriber.\n");
+    if ((wants_digest(exchange) || (bsf->ways.mode_set && bsf->ways.mode == BSF_MODE_2G)) &&
+        !lab_request_exporter(exchange->request, EXPORTER_LABEL, exchange->exporter))
+        return refuse(exchange, 403, "This mode of GBA runs over https alone.\n");
     if (parameter(exchange, LAB_DIGEST_NONCE)[0] == '\0')
         return challenge(exchange, NULL, false);
     return check_answer(exchange);
@@ -343,7 +386,8 @@ int bsf_serve_ub(const struct lab_request *request, struct lab_reply *reply, voi
     if (r == 0 && reply->fate == LAB_REPLY_SEND && !bsf_fault_take(bsf, BSF_FAULT_NO_DATE, NULL))
         r = lab_reply_date(reply, "Date", exchange.now);
     if (r == 0 && reply->fate == LAB_REPLY_SEND)
-        r = lab_reply_field(reply, "Server", "keystrap-lab");
+        r = lab_reply_field(reply, "Server", "keystrap-lab%s",
+                            bsf->ways.tmpi && says(&exchange, TMPI_TOKEN) ? " " TMPI_TOKEN : "");
     (void)pthread_mutex_unlock(&bsf->lock);
     return r;
 }

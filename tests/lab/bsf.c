@@ -27,10 +27,12 @@ struct settings {
     const char *control;
     const char *tls_cert;
     const char *tls_key;
+    const char *tls_priority;
     const char *name;
     const char *realm;
     unsigned long lifetime;
     unsigned long ind;
+    struct bsf_ways ways;
 };
 
 enum bsf_option {
@@ -40,6 +42,10 @@ enum bsf_option {
     OPTION_CONTROL,
     OPTION_TLS_CERT,
     OPTION_TLS_KEY,
+    OPTION_TLS_PRIORITY,
+    OPTION_MODE,
+    OPTION_TMPI,
+    OPTION_AKAV2,
     OPTION_NAME,
     OPTION_REALM,
     OPTION_LIFETIME,
@@ -54,6 +60,10 @@ static const struct option options[] = {
     {"control", required_argument, NULL, OPTION_CONTROL},
     {"tls-cert", required_argument, NULL, OPTION_TLS_CERT},
     {"tls-key", required_argument, NULL, OPTION_TLS_KEY},
+    {"tls-priority", required_argument, NULL, OPTION_TLS_PRIORITY},
+    {"mode", required_argument, NULL, OPTION_MODE},
+    {"tmpi", no_argument, NULL, OPTION_TMPI},
+    {"akav2", no_argument, NULL, OPTION_AKAV2},
     {"name", required_argument, NULL, OPTION_NAME},
     {"realm", required_argument, NULL, OPTION_REALM},
     {"lifetime", required_argument, NULL, OPTION_LIFETIME},
@@ -74,7 +84,13 @@ static void print_help(FILE *stream) {
         "  --realm FQDN             of the challenge; the name if absent\n"
         "  --lifetime SECONDS       of every Ks, whatever the subscriber's is\n"
         "  --ind N                  the index of sequence numbers for GBA; 1 if absent\n"
+        "  --mode me|u|2g           of GBA, for every subscriber; me if absent. Who says "
+        "GBA_Digest\n"
+        "                           and has a password is bootstrapped so\n"
+        "  --tmpi                   know temporary identities, and say so\n"
+        "  --akav2                  offer AKAv2-MD5 beside AKAv1-MD5\n"
         "  --tls-cert, --tls-key    PEM files: serve Ub over https\n"
+        "  --tls-priority WORDS     its versions and ciphers, as GnuTLS writes them\n"
         "  --control PATH           socket for faults and counts; see keystrap-lab ctl PATH help\n",
         stream);
 }
@@ -121,6 +137,15 @@ static int set_option(struct settings *settings, int option, const char *value) 
     case OPTION_TLS_KEY:
         settings->tls_key = value;
         return 0;
+    case OPTION_TLS_PRIORITY:
+        settings->tls_priority = value;
+        return 0;
+    case OPTION_MODE:
+        return bsf_set_way(&settings->ways, "mode", value);
+    case OPTION_TMPI:
+        return bsf_set_way(&settings->ways, "tmpi", "on");
+    case OPTION_AKAV2:
+        return bsf_set_way(&settings->ways, "akav2", "on");
     case OPTION_NAME:
         settings->name = value;
         return check_name(value);
@@ -144,6 +169,7 @@ static int load(const struct settings *settings, struct bsf *bsf) {
     bsf->realm = settings->realm ? settings->realm : settings->name;
     bsf->lifetime_sec = (int64_t)settings->lifetime;
     bsf->ind = (unsigned)settings->ind;
+    bsf->ways = settings->ways;
     r = lab_subscribers_load(settings->subscribers, &bsf->subscribers, error, sizeof(error));
     if (r < 0)
         fprintf(stderr, "keystrap-lab bsf: %s\n", error);
@@ -155,6 +181,7 @@ static int serve(struct bsf *bsf, const struct settings *settings, struct contro
         .listen = settings->listen,
         .tls_cert = settings->tls_cert,
         .tls_key = settings->tls_key,
+        .tls_priority = settings->tls_priority,
         .handler = bsf_serve_ub,
         .userdata = bsf,
         .usec = &bsf->usec,

@@ -49,3 +49,17 @@ int lab_naf_key(const uint8_t ks[LAB_KS_LENGTH], const uint8_t rand[LAB_RAND_LEN
     return lab_kdf(ks, LAB_KS_LENGTH, FC_GBA, parameters,
                    sizeof(parameters) / sizeof(parameters[0]), ret);
 }
+
+int lab_naf_key_digest(const uint8_t ks[LAB_KS_LENGTH], const char *nonce, const char *impi,
+                       const uint8_t *naf_id, size_t naf_id_length,
+                       uint8_t ret[LAB_NAF_KEY_LENGTH]) {
+    const struct lab_kdf_parameter parameters[] = {
+        {"gba-digest", strlen("gba-digest")},
+        {nonce, strlen(nonce)},
+        {impi, strlen(impi)},
+        {naf_id, naf_id_length},
+    };
+
+    return lab_kdf(ks, LAB_KS_LENGTH, FC_GBA, parameters,
+                   sizeof(parameters) / sizeof(parameters[0]), ret);
+}

@@ -36,3 +36,12 @@ int lab_kdf(const uint8_t *key, size_t key_length, uint8_t fc,
 int lab_naf_key(const uint8_t ks[LAB_KS_LENGTH], const uint8_t rand[LAB_RAND_LENGTH],
                 const char *impi, const uint8_t *naf_id, size_t naf_id_length,
                 uint8_t ret[LAB_NAF_KEY_LENGTH]);
+
+/**
+ * lab_naf_key_digest() - Ks_NAF of GBA_Digest, TS 33.220 B.6: the nonce as it stood on the wire takes RAND's place
+ *
+ * Return: as lab_kdf().
+ */
+int lab_naf_key_digest(const uint8_t ks[LAB_KS_LENGTH], const char *nonce, const char *impi,
+                       const uint8_t *naf_id, size_t naf_id_length,
+                       uint8_t ret[LAB_NAF_KEY_LENGTH]);

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 struct lab_http {
@@ -33,6 +34,7 @@ struct lab_http {
     int stop_fd; /* readable when answers that wait shall end */
     unsigned port;
     char *cert, *key;
+    const char *priority;
 };
 
 /* What libmicrohttpd keeps for us between the pieces of one request. */
@@ -126,6 +128,16 @@ bool lab_request_host_is(const struct lab_request *request, const char *name) {
         return false;
     port = request->host + length;
     return *port == '\0' || (*port == ':' && port[1 + strspn(port + 1, "0123456789")] == '\0');
+}
+
+bool lab_request_exporter(const struct lab_request *request, const char *label,
+                          uint8_t ret[LAB_EXPORTER_LENGTH]) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    return info && info->tls_session &&
+           gnutls_prf_rfc5705(info->tls_session, strlen(label), label, 0, NULL, LAB_EXPORTER_LENGTH,
+                              (char *)ret) == 0;
 }
 
 static const char *field_of(struct MHD_Connection *connection, const char *name) {
@@ -384,6 +396,8 @@ static int start_daemon(struct lab_http *http, int fd, bool tls) {
     const struct MHD_OptionItem tls_options[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
+        {http->priority ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)http->priority},
         {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem no_options[] = {{MHD_OPTION_END, 0, NULL}};
@@ -407,6 +421,7 @@ int lab_http_start(const struct lab_http_options *options, struct lab_http **ret
     http->handler = options->handler;
     http->userdata = options->userdata;
     http->usec = options->usec;
+    http->priority = options->tls_priority;
     http->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (tls) {
         http->cert = options->tls_cert ? read_pem(options->tls_cert) : NULL;

@@ -87,6 +87,16 @@ const char *lab_request_argument(const struct lab_request *request, const char *
  */
 bool lab_request_host_is(const struct lab_request *request, const char *name);
 
+#define LAB_EXPORTER_LENGTH 48u
+
+/**
+ * lab_request_exporter() - the exporter (RFC 5705, no context) of the TLS connection that @request came by
+ *
+ * Return: whether there is one: not over plain HTTP.
+ */
+bool lab_request_exporter(const struct lab_request *request, const char *label,
+                          uint8_t ret[LAB_EXPORTER_LENGTH]);
+
 /**
  * lab_http_handler - answer @request in @reply; called by several threads at once
  *
@@ -99,6 +109,7 @@ struct lab_http_options {
     const char *listen;   /* ADDRESS:PORT or [ADDRESS]:PORT, port 0 for any */
     const char *tls_cert; /* PEM files, or NULL for plain HTTP */
     const char *tls_key;
+    const char *tls_priority; /* GnuTLS's words for versions and ciphers, or NULL for its own choice */
     lab_http_handler handler;
     void *userdata;
     uint64_t *usec; /* gets the microseconds from request line to first octet of each answer, or NULL */

@@ -120,6 +120,15 @@ static bool set_pin(struct lab_subscriber *subscriber, const char *value) {
     return copy_digits(value, LAB_PIN_MIN, LAB_PIN_MAX, subscriber->pin);
 }
 
+static bool set_password(struct lab_subscriber *subscriber, const char *value) {
+    size_t length = strlen(value);
+
+    if (length == 0 || length > LAB_PASSWORD_MAX)
+        return false;
+    memcpy(subscriber->password, value, length + 1);
+    return true;
+}
+
 enum { KEY_IMSI, KEY_MNC_LENGTH, KEY_ICCID, KEY_K, KEY_OPC, KEY_OP, KEY_FIRST_OPTIONAL };
 
 static const struct key_line key_lines[] = {
@@ -136,6 +145,7 @@ static const struct key_line key_lines[] = {
     {"Impi", "1 to 255 characters", set_impi},
     {"Pin", "4 to 8 digits", set_pin},
     {"Lifetime", "1 to 999999999 seconds", set_lifetime},
+    {"Password", "1 to 127 characters", set_password},
 };
 
 /* The first error is the one that is told. Returns 0, which is inih's word for failure. */

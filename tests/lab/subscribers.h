@@ -18,6 +18,7 @@
  *     Impi = NAI                          made of the IMSI (TS 23.003 clause 13.3) if absent
  *     Pin = 1234                          4 to 8 digits; 1234 if absent
  *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
+ *     Password = TEXT                     of GBA_Digest; none if absent
  *
  * Keys in a plain file are right for a lab and for nothing else.
  */
@@ -35,6 +36,7 @@ enum {
     LAB_IMPI_MAX = 255,
     LAB_PIN_MIN = 4,
     LAB_PIN_MAX = 8,
+    LAB_PASSWORD_MAX = 127,
     LAB_SUBSCRIBERS_MAX = 1024,
 };
 
@@ -44,6 +46,7 @@ struct lab_subscriber {
     char iccid[LAB_ICCID_MAX + 1];
     char impi[LAB_IMPI_MAX + 1];
     char pin[LAB_PIN_MAX + 1];
+    char password[LAB_PASSWORD_MAX + 1]; /* "" for none */
     struct milenage_key key;
     uint8_t amf[MILENAGE_AMF];
     uint64_t sqn;

@@ -193,12 +193,12 @@ static void a_nonce_that_is_too_old_is_good_for_nothing(void **state) {
 
     assert_non_null(bsf);
     bsf_init(bsf);
-    assert_int_equal(bsf_challenge_new(bsf, subscriber, &made), 0);
+    assert_int_equal(bsf_challenge_new(bsf, subscriber, false, &made), 0);
     (void)snprintf(nonce, sizeof(nonce), "%s", made->nonce);
     made->issued_sec -= BSF_NONCE_AGE_MAX_SEC - 1;
     assert_true(bsf_challenge_take(bsf, subscriber, nonce, &taken));
 
-    assert_int_equal(bsf_challenge_new(bsf, subscriber, &made), 0);
+    assert_int_equal(bsf_challenge_new(bsf, subscriber, false, &made), 0);
     (void)snprintf(nonce, sizeof(nonce), "%s", made->nonce);
     made->issued_sec -= BSF_NONCE_AGE_MAX_SEC + 1;
     assert_false(bsf_challenge_take(bsf, subscriber, nonce, &taken));
