@@ -63,6 +63,8 @@
 #define PLUGIN_TOKEN_MAX 16u          /* octets of what a killed program leaves to the next */
 /* Less than any modem takes to start: what a killed program held is still its own, and nobody else's. */
 #define PLUGIN_TOKEN_USEC 5000000ull
+#define AT_LINE_MAX 640u              /* octets of one line of a modem: 258 octets in hex, and some around them */
+#define AT_LINES_MAX 64u              /* lines read until one ends the answer to a command */
 #define PLUGIN_BYE_USEC 500000ull     /* for a program to end by itself */
 
 /* --- Ub and names ------------------------------------------------------------------------------ */
