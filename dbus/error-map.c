@@ -37,6 +37,10 @@ static const struct error_map_entry entries[] = {
     {UICC_E_IDENTITY, ERROR_PREFIX "IdentityUnusable", -EIO},
     {UICC_E_NOT_FOUND, ERROR_PREFIX "CardFileNotFound", -EIO},
     {UICC_E_UNCONFIGURED, ERROR_PREFIX "CardUnknown", -EINVAL},
+    {UICC_E_CONDITIONS, ERROR_PREFIX "CardConditions", -EIO},
+    {UICC_E_FRESHNESS, ERROR_PREFIX "KeyFreshness", -EKEYREJECTED},
+    {UICC_E_MEMORY, ERROR_PREFIX "CardMemory", -EIO},
+    {UICC_E_NAF_ID, ERROR_PREFIX "NafIdTooLong", -EINVAL},
     /* Fetching over HTTP. */
     {HTTP_E_RESOLVE, ERROR_PREFIX "BsfNameUnresolved", -EHOSTUNREACH},
     {HTTP_E_CONNECT, ERROR_PREFIX "BsfUnreachable", -EHOSTUNREACH},

@@ -18,6 +18,7 @@
 #include "transport.h"
 
 #define APDU_NO_LE (-1)
+#define APDU_CLASS_SIM 0xa0 /* TS 51.011 9.2; it has no channels */
 
 struct apdu {
     uint8_t cla; /* with the channel's bits, see apdu_class() */
@@ -43,7 +44,8 @@ void apdu_answer_done(struct apdu_answer *answer);
 #define _cleanup_apdu_answer_ __attribute__((cleanup(apdu_answer_done)))
 
 /**
- * apdu_class() - the class octet @cla (00 or 80) on @channel 0 to UICC_CHANNEL_MAX, TS 102 221 10.1.1
+ * apdu_class() - the class octet @cla (00 or 80) on @channel 0 to UICC_CHANNEL_MAX, TS 102 221 10.1.1; APDU_CLASS_SIM
+ * stays as it is
  */
 uint8_t apdu_class(uint8_t cla, uint8_t channel);
 
@@ -61,7 +63,8 @@ int apdu_exchange(struct transport *transport, const struct apdu *apdu, struct a
  * @what: the command for people, "SELECT EF_DIR"
  *
  * Return: 0 for 9000 and 91xx; UICC_E_NOT_FOUND for 6A82, 6A83; UICC_E_PIN_REQUIRED for 6982;
- * UICC_E_PIN_BLOCKED for 6983; UICC_E_MAC for 9862; UICC_E_CONTEXT for 9864; UICC_E_STATUS for the rest;
+ * UICC_E_PIN_BLOCKED for 6983; UICC_E_CONDITIONS for 6985; UICC_E_MAC for 9862; UICC_E_CONTEXT for 9864;
+ * UICC_E_FRESHNESS for 9865; UICC_E_MEMORY for 9866, 9867 and 6A84; UICC_E_STATUS for the rest;
  * the text of @failure names the command, the status word and what the specification calls it.
  */
 int apdu_status(uint16_t sw, const char *what, struct failure *failure);

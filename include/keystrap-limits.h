@@ -84,6 +84,10 @@
 #define DIGEST_HEX_MAX 64u            /* hex digits of a response: MD5 32, SHA-256 64 */
 #define TLS_EXPORTER_LENGTH 48u       /* TS 33.220 B.5: TLS_MK_Extr */
 #define TLS_LABEL_MAX 64u             /* octets of the label of a TLS exporter */
+#define UICC_NAF_ID_IMPI_MAX 252u     /* octets of NAF_Id and IMPI in one AUTHENTICATE: Lc 255 less tag and lengths */
+#define EF_GBANL_RECORDS_MAX 32u      /* records of EF_GBANL that are looked at */
+#define PIN_MIN 4u                    /* digits, TS 102 221 9.5 */
+#define PIN_MAX 8u
 #define GSM_SRES_LENGTH 4u            /* TS 31.102 7.1.2.1, GSM context */
 #define GSM_KC_LENGTH 8u
 #define GBA_KS_INPUT_LENGTH 16u       /* TS 33.220 Annex I */

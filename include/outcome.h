@@ -43,6 +43,10 @@ enum uicc_outcome {
     UICC_E_IDENTITY,                           /* IMSI, EF_AD: missing, malformed, MNC length unknown */
     UICC_E_NOT_FOUND,                          /* 6A82, 6A83: no such file or record */
     UICC_E_UNCONFIGURED,                       /* the configuration knows no card of that name */
+    UICC_E_CONDITIONS,                         /* 6985: not in this state; in the GBA context: the card has no Ks */
+    UICC_E_FRESHNESS,                          /* AUTHENTICATE: 9865, key freshness failure */
+    UICC_E_MEMORY,                             /* 9866, 9867, 6A84: the card has no room */
+    UICC_E_NAF_ID,                             /* NAF_Id and IMPI are too long for one command of the card */
 };
 
 /* Fetching over HTTP (agent/http/). */

@@ -41,6 +41,8 @@ void apdu_answer_done(struct apdu_answer *answer) {
 }
 
 uint8_t apdu_class(uint8_t cla, uint8_t channel) {
+    if (cla == APDU_CLASS_SIM)
+        return cla;
     if (channel <= 3)
         return (uint8_t)(cla | channel);
     return (uint8_t)(cla | 0x40 | ((channel - 4) & 0x0f));
@@ -74,6 +76,7 @@ static int transmit_once(struct transport *transport, const struct apdu *apdu,
 
     r = transport->ops->transmit(transport, command, apdu_encode(apdu, command), end,
                                  APDU_RESPONSE_MAX, &length, failure);
+    secret_erase(command, sizeof(command)); /* it may have been a PIN */
     if (r != 0)
         return r;
     if (length < 2 || length > APDU_RESPONSE_MAX)
@@ -92,9 +95,14 @@ static int transmit_once(struct transport *transport, const struct apdu *apdu,
 
 static struct apdu get_response(const struct apdu *apdu, uint8_t le) {
     /* GET RESPONSE is interindustry on the same channel, also after a proprietary command, a chained one or one with
-       secure messaging. */
+       secure messaging; a SIM has its own class. */
+    uint8_t cla = apdu->cla & (apdu->cla & 0x40 ? 0x4f : 0x03);
+
     return (struct apdu){
-        .cla = apdu->cla & (apdu->cla & 0x40 ? 0x4f : 0x03), .ins = INS_GET_RESPONSE, .le = le};
+        .cla = apdu->cla == APDU_CLASS_SIM ? APDU_CLASS_SIM : cla,
+        .ins = INS_GET_RESPONSE,
+        .le = le,
+    };
 }
 
 /* Whether the card has more to say after @sent, and then which command fetches it. */

@@ -18,6 +18,7 @@
 #define TAG_APPLICATION 0x61
 #define TAG_AID         0x4f
 #define TAG_LABEL       0x50
+#define TAG_TEXT        0x80 /* EF_IMPI, EF_DOMAIN */
 #define FILLER          0xf
 
 static uint8_t nibble(const uint8_t *data, size_t index) {
@@ -70,36 +71,62 @@ unsigned mnc_length_parse(const uint8_t *data, size_t length) {
     return digits == 2 || digits == 3 ? digits : 0;
 }
 
-static void label_take(const uint8_t *data, size_t length, struct uicc_identity *identity) {
-    identity->label[0] = '\0';
-    if (length >= sizeof(identity->label) || !text_is_plain((const char *)data, length))
+static void label_take(const uint8_t *data, size_t length, struct uicc_listed *listed) {
+    if (length >= sizeof(listed->label) || !text_is_plain((const char *)data, length))
         return;
-    memcpy(identity->label, data, length);
-    identity->label[length] = '\0';
+    memcpy(listed->label, data, length);
+    listed->label[length] = '\0';
 }
 
-int dir_record_parse(const uint8_t *data, size_t length, struct uicc_identity *identity) {
+static enum uicc_application aid_kind(const struct tlv *aid) {
+    if (aid->length < AID_PREFIX_LENGTH)
+        return UICC_NO_APPLICATION;
+    if (memcmp(aid->value, USIM_AID_PREFIX, AID_PREFIX_LENGTH) == 0)
+        return UICC_USIM;
+    if (memcmp(aid->value, ISIM_AID_PREFIX, AID_PREFIX_LENGTH) == 0)
+        return UICC_ISIM;
+    return UICC_NO_APPLICATION;
+}
+
+int dir_record_parse(const uint8_t *data, size_t length, struct uicc_listed *ret) {
+    struct uicc_listed listed = {0};
     struct tlv application, aid, label;
+    enum uicc_application kind;
     int r;
 
     r = tlv_find(data, length, TAG_APPLICATION, &application);
     if (r == -ENOENT)
-        return 0;
+        return UICC_NO_APPLICATION;
     if (r < 0)
         return r;
     r = tlv_find(application.value, application.length, TAG_AID, &aid);
     if (r < 0)
         return -EBADMSG;
-    if (aid.length < USIM_AID_PREFIX_LENGTH ||
-        memcmp(aid.value, USIM_AID_PREFIX, USIM_AID_PREFIX_LENGTH) != 0)
-        return 0;
+    kind = aid_kind(&aid);
+    if (kind == UICC_NO_APPLICATION)
+        return UICC_NO_APPLICATION;
     if (aid.length > AID_MAX)
         return -EBADMSG;
 
-    memcpy(identity->aid, aid.value, aid.length);
-    identity->aid_length = aid.length;
-    identity->label[0] = '\0';
+    memcpy(listed.aid, aid.value, aid.length);
+    listed.aid_length = aid.length;
     if (tlv_find(application.value, application.length, TAG_LABEL, &label) == 0)
-        label_take(label.value, label.length, identity);
-    return 1;
+        label_take(label.value, label.length, &listed);
+    *ret = listed;
+    return (int)kind;
+}
+
+int impi_parse(const uint8_t *data, size_t length, char *ret, size_t size) {
+    struct tlv text;
+
+    if (tlv_find(data, length, TAG_TEXT, &text) < 0 || text.length == 0 || text.length >= size)
+        return -EBADMSG;
+    for (size_t i = 0, step; i < text.length; i += step) {
+        step = utf8_printable((const char *)text.value + i, text.length - i);
+        if (step == 0)
+            return -EBADMSG;
+    }
+    memcpy(ret, text.value, text.length);
+    ret[text.length] = '\0';
+    return 0;
 }

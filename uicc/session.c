@@ -11,6 +11,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "uicc-internal.h"
@@ -39,19 +40,14 @@ static void failure_pass(struct failure *failure, const struct failure *local) {
         failure_set(failure, local->code, "%s", local->text);
 }
 
-/* The transport's own channel comes with an application selected: the USIM, by as much of its AID as is known. */
-static int channel_from_transport(struct uicc *uicc, struct failure *failure) {
-    const struct uicc_identity *identity = &uicc->identity;
-    const uint8_t *aid = (const uint8_t *)USIM_AID_PREFIX;
-    size_t aid_length = USIM_AID_PREFIX_LENGTH, length = 0;
+/* The transport's own channel comes with an application selected. */
+static int open_with(struct uicc *uicc, const uint8_t *aid, size_t aid_length,
+                     struct failure *failure) {
     uint8_t answer[APDU_RESPONSE_MAX], channel = 0;
     struct failure local = {0};
+    size_t length = 0;
     int r;
 
-    if (identity->aid_length > 0) {
-        aid = identity->aid;
-        aid_length = identity->aid_length;
-    }
     r = uicc->transport->ops->open_channel(uicc->transport, aid, aid_length, &channel, answer,
                                            sizeof(answer), &length, failure);
     if (r != 0)
@@ -62,14 +58,34 @@ static int channel_from_transport(struct uicc *uicc, struct failure *failure) {
                            length);
     uicc->channel = channel;
     uicc->has_channel = true;
-    r = apdu_status((uint16_t)(answer[length - 2] << 8 | answer[length - 1]), "SELECT USIM",
-                    &local);
+    r = apdu_status((uint16_t)(answer[length - 2] << 8 | answer[length - 1]),
+                    "SELECT of the application", &local);
     if (r == 0)
         return 0;
     session_close_channel(uicc);
     if (r == UICC_E_NOT_FOUND)
         r = UICC_E_NO_APPLICATION;
     return failure_set(failure, r, "%s", local.text);
+}
+
+/* By as much of the AID as is known: at first, that it is a USIM or an ISIM. */
+static int channel_from_transport(struct uicc *uicc, struct failure *failure) {
+    const uint8_t *first = (const uint8_t *)USIM_AID_PREFIX,
+                  *second = (const uint8_t *)ISIM_AID_PREFIX;
+    struct failure local = {0};
+    int r;
+
+    if (uicc->identity.aid_length > 0)
+        return open_with(uicc, uicc->identity.aid, uicc->identity.aid_length, failure);
+    if (uicc->options.choice == UICC_CHOOSE_ISIM) {
+        first = (const uint8_t *)ISIM_AID_PREFIX;
+        second = (const uint8_t *)USIM_AID_PREFIX;
+    }
+    r = open_with(uicc, first, AID_PREFIX_LENGTH, &local);
+    if (r == UICC_E_NO_APPLICATION && open_with(uicc, second, AID_PREFIX_LENGTH, NULL) == 0)
+        return 0;
+    failure_pass(failure, &local);
+    return r;
 }
 
 /* MANAGE CHANNEL (TS 102 221 11.1.17): a card that refuses it has the basic channel only. */
@@ -114,7 +130,7 @@ static int channel_ensure(struct uicc *uicc, struct failure *failure) {
     return r;
 }
 
-static int session_begin_once(struct uicc *uicc, bool usim, struct failure *failure) {
+static int session_begin_once(struct uicc *uicc, bool application, struct failure *failure) {
     int r;
 
     r = uicc->transport->ops->begin(uicc->transport, failure);
@@ -129,20 +145,20 @@ static int session_begin_once(struct uicc *uicc, bool usim, struct failure *fail
         return r;
     }
     r = channel_ensure(uicc, failure);
-    if (r == 0 && usim && !uicc->selected)
-        r = session_select_usim(uicc, failure);
+    if (r == 0 && application && !uicc->selected)
+        r = session_select_application(uicc, failure);
     if (r != 0)
         session_end(uicc);
     return r;
 }
 
-static int session_begin_any(struct uicc *uicc, bool usim, struct failure *failure) {
+static int session_begin_any(struct uicc *uicc, bool application, struct failure *failure) {
     struct failure local = {0};
     int r = 0;
 
     for (unsigned attempt = 0; attempt < SESSION_ATTEMPTS; attempt++) {
         failure_clear(&local);
-        r = session_begin_once(uicc, usim, &local);
+        r = session_begin_once(uicc, application, &local);
         if (r != UICC_E_RESET)
             break;
     }
@@ -155,13 +171,13 @@ int session_begin(struct uicc *uicc, struct failure *failure) {
     return session_begin_any(uicc, false, failure);
 }
 
-int session_begin_usim(struct uicc *uicc, struct failure *failure) {
+int session_begin_application(struct uicc *uicc, struct failure *failure) {
     return session_begin_any(uicc, true, failure);
 }
 
 void session_end(struct uicc *uicc) {
-    /* On the basic channel others select what they like as soon as we leave. */
-    if (!uicc->has_channel)
+    /* On the basic channel, which is all that a SIM has, others select what they like as soon as we leave. */
+    if (!uicc->has_channel || uicc->identity.application == UICC_SIM)
         uicc->selected = false;
     uicc->transport->ops->end(uicc->transport);
 }
@@ -196,8 +212,21 @@ int session_exchange(struct uicc *uicc, struct apdu *apdu, struct apdu_answer *a
     return r;
 }
 
-int session_select_usim(struct uicc *uicc, struct failure *failure) {
+/* A SIM has a directory and no AID (TS 51.011 6.6). */
+static int select_sim(struct uicc *uicc, struct failure *failure) {
+    struct fcp fcp;
+    int r;
+
+    r = file_select(uicc, FID_MF, "MF", &fcp, failure);
+    if (r == 0)
+        r = file_select(uicc, FID_DF_GSM, "DF_GSM", &fcp, failure);
+    uicc->selected = r == 0;
+    return r == UICC_E_NOT_FOUND || r == UICC_E_STATUS ? UICC_E_NO_APPLICATION : r;
+}
+
+static int select_aid(struct uicc *uicc, struct fcp *ret, struct failure *failure) {
     const struct uicc_identity *identity = &uicc->identity;
+    const char *name = application_name(identity->application);
     struct apdu select = {.ins = 0xa4,
                           .p1 = 0x04,
                           .p2 = 0x04,
@@ -206,7 +235,7 @@ int session_select_usim(struct uicc *uicc, struct failure *failure) {
                           .le = 0};
     _cleanup_apdu_answer_ struct apdu_answer answer = {0};
     struct failure local = {0};
-    struct fcp fcp;
+    char what[16];
     int r;
 
     r = apdu_answer_init(&answer);
@@ -215,16 +244,35 @@ int session_select_usim(struct uicc *uicc, struct failure *failure) {
     r = session_exchange(uicc, &select, &answer, failure);
     if (r != 0)
         return r;
-    r = apdu_status(answer.sw, "SELECT USIM", &local);
+    (void)snprintf(what, sizeof(what), "SELECT %s", name);
+    r = apdu_status(answer.sw, what, &local);
     if (r == UICC_E_NOT_FOUND)
         r = UICC_E_NO_APPLICATION;
     if (r != 0)
         return failure_set(failure, r, "%s", local.text);
-    if (fcp_parse(secret_data(answer.data), answer.length, &fcp) < 0)
+    if (fcp_parse(secret_data(answer.data), answer.length, ret) < 0)
         return failure_set(
             failure, UICC_E_MALFORMED,
-            "The card's answer to SELECT USIM (%zu octets) is not file control parameters",
+            "The card's answer to SELECT %s (%zu octets) is not file control parameters", name,
             answer.length);
+    return 0;
+}
+
+int session_select_application(struct uicc *uicc, struct failure *failure) {
+    struct fcp fcp;
+    int r;
+
+    if (uicc->identity.application == UICC_SIM)
+        return select_sim(uicc, failure);
+    r = select_aid(uicc, &fcp, failure);
+    if (r != 0)
+        return r;
     uicc->selected = true;
-    return uicc->identity.pin == UICC_PIN_UNKNOWN ? pin_learn(uicc, &fcp, failure) : 0;
+    if (uicc->identity.pin != UICC_PIN_UNKNOWN)
+        return 0;
+    r = pin_learn(uicc, &fcp, failure);
+    /* After a reset the PIN that was right is right again. */
+    if (r == 0 && uicc->identity.pin == UICC_PIN_REQUIRED && uicc->pin_right)
+        r = pin_present(uicc, failure);
+    return r;
 }

@@ -77,6 +77,14 @@ static int status_outcome(uint16_t sw) {
         return UICC_E_MAC;
     case 0x9864:
         return UICC_E_CONTEXT;
+    case 0x6985:
+        return UICC_E_CONDITIONS;
+    case 0x9865:
+        return UICC_E_FRESHNESS;
+    case 0x6a84:
+    case 0x9866:
+    case 0x9867:
+        return UICC_E_MEMORY;
     default:
         return UICC_E_STATUS;
     }

@@ -55,6 +55,14 @@ static const char *uicc_name(enum uicc_outcome outcome) {
         return "uicc-not-found";
     case UICC_E_UNCONFIGURED:
         return "uicc-unconfigured";
+    case UICC_E_CONDITIONS:
+        return "uicc-conditions";
+    case UICC_E_FRESHNESS:
+        return "uicc-freshness";
+    case UICC_E_MEMORY:
+        return "uicc-memory";
+    case UICC_E_NAF_ID:
+        return "uicc-naf-id";
     }
     return NULL;
 }
@@ -214,6 +222,11 @@ static const struct {
     {UICC_E_IDENTITY, "Set the private identity (IMPI) and the BSF in keystrap.conf."},
     {UICC_E_NOT_FOUND, "Ask the operator whether the SIM is provisioned for this use."},
     {UICC_E_UNCONFIGURED, "See \"keystrapctl status\" for the cards that are configured."},
+    {UICC_E_CONDITIONS, "Bootstrap again: the SIM has lost what the key would come from."},
+    {UICC_E_FRESHNESS, "Bootstrap again; where it stays so, ask the operator about this SIM."},
+    {UICC_E_MEMORY,
+     "The SIM has no room: use GBA_ME (Mode=me), or ask the operator for another SIM."},
+    {UICC_E_NAF_ID, "Use GBA_ME (Mode=me) for a NAF with a name of that length."},
     {HTTP_E_RESOLVE,
      "Check the name of the BSF and the gateway's DNS; BSF names are often known only "
      "in the operator's network."},

@@ -38,7 +38,8 @@ static void walk(const uint8_t *data, size_t size, unsigned depth) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct uicc_identity identity = {0};
+    struct uicc_listed listed = {0};
+    char impi[IMPI_MAX + 1];
     char imsi[IMSI_MAX + 1], iccid[ICCID_MAX + 1];
     struct fcp fcp;
 
@@ -48,9 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
               (fcp.record_length >= 1 && fcp.record_length <= 255));
         check(fcp.pin != FCP_PIN_ENABLED || fcp.pin_reference != 0);
     }
-    if (dir_record_parse(data, size, &identity) == 1)
-        check(identity.aid_length >= USIM_AID_PREFIX_LENGTH && identity.aid_length <= AID_MAX &&
-              strlen(identity.label) < sizeof(identity.label));
+    if (dir_record_parse(data, size, &listed) > 0)
+        check(listed.aid_length >= AID_PREFIX_LENGTH && listed.aid_length <= AID_MAX &&
+              strlen(listed.label) < sizeof(listed.label));
+    if (impi_parse(data, size, impi, sizeof(impi)) == 0)
+        check(strlen(impi) >= 1 && strlen(impi) < sizeof(impi));
     if (imsi_parse(data, size, imsi) == 0)
         check(strlen(imsi) >= IMSI_MIN && strspn(imsi, "0123456789") == strlen(imsi));
     if (iccid_parse(data, size, iccid) == 0)

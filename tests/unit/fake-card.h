@@ -85,8 +85,10 @@ static inline void fake_script_assert_done(const struct fake_script *script) {
 
 /* --- A card ---------------------------------------------------------------------------------------------- */
 
-#define FAKE_FILES 16
-#define FAKE_AID   "a0000000871002ff49ff0589"
+#define FAKE_FILES      16
+#define FAKE_ISIM_FILES 8
+#define FAKE_AID        "a0000000871002ff49ff0589"
+#define FAKE_ISIM_AID   "a0000000871004ff49ff0589"
 
 struct fake_file {
     uint16_t fid;
@@ -95,6 +97,8 @@ struct fake_file {
     const char *fcp;      /* hex, in place of a proper one */
     uint16_t select_sw;   /* in place of a FCP */
     uint16_t read_sw;     /* in place of the content */
+    bool guarded;         /* read and written only with the PIN verified */
+    char *room;           /* hex as long as the content, for UPDATE BINARY; NULL: 6982 */
 };
 
 struct fake_card {
@@ -107,17 +111,27 @@ struct fake_card {
     uint8_t channel;          /* that it gives; 1 */
     struct fake_file files[FAKE_FILES];
     size_t files_count;
+    struct fake_file isim_files[FAKE_ISIM_FILES];
+    size_t isim_files_count;
     const char *usim_fcp;     /* hex */
     uint16_t usim_sw;         /* in place of it */
     uint16_t verify_sw;       /* for VERIFY without data */
+    uint8_t pin_reference;    /* that VERIFY with data must name; 1 */
+    const char *pin;          /* hex of the 8 octets that are right; NULL: VERIFY may not have data */
+    uint16_t wrong_pin_sw;    /* for others */
     const char *authenticate; /* hex with status word */
+    const char *gba;          /* the same in the GBA context; NULL: 9864 */
     size_t surplus;           /* octets more than READ asks for */
     int begin_outcome;        /* of the next begin() */
     unsigned fail_at;         /* the exchange, from 1, that fails */
     int fail_with;
 
     /* What happened. */
-    bool begun, channel_open, usim_selected;
+    bool begun, channel_open, usim_selected, isim_selected;
+    bool pin_verified;
+    unsigned pins_presented, updates;
+    uint8_t last_command[APDU_COMMAND_MAX]; /* AUTHENTICATE */
+    size_t last_command_length;
     const struct fake_file *selected;
     unsigned begins, ends, exchanges, authentications, opens, closes;
     uint8_t last_class;
@@ -126,6 +140,9 @@ struct fake_card {
 };
 
 static inline struct fake_file *fake_card_file(struct fake_card *card, uint16_t fid) {
+    for (size_t i = 0; card->isim_selected && i < card->isim_files_count; i++)
+        if (card->isim_files[i].fid == fid)
+            return &card->isim_files[i];
     for (size_t i = 0; i < card->files_count; i++)
         if (card->files[i].fid == fid)
             return &card->files[i];
@@ -134,7 +151,7 @@ static inline struct fake_file *fake_card_file(struct fake_card *card, uint16_t 
 
 static inline void fake_card_reset(struct fake_card *card) {
     card->channel_open = false;
-    card->usim_selected = false;
+    card->usim_selected = card->isim_selected = card->pin_verified = false;
     card->selected = NULL;
     card->pending_length = 0;
     card->begin_outcome = UICC_E_RESET;
@@ -166,22 +183,30 @@ static inline size_t fake_fcp(const struct fake_file *file, uint8_t *ret) {
 static inline size_t fake_card_select(struct fake_card *card, const uint8_t *data, size_t length,
                                       uint8_t p1, uint8_t *ret) {
     uint8_t aid[AID_MAX];
-    size_t aid_length = fake_hex(FAKE_AID, aid, sizeof(aid));
+    size_t aid_length = fake_hex(FAKE_ISIM_AID, aid, sizeof(aid));
     const struct fake_file *file;
 
+    if (p1 == 0x04 && card->isim_files_count > 0 && length == aid_length &&
+        memcmp(data, aid, length) == 0) {
+        card->isim_selected = true;
+        card->usim_selected = false;
+        return fake_sw(ret, fake_hex(card->usim_fcp, ret, APDU_RESPONSE_MAX - 2), 0x9000);
+    }
+    (void)fake_hex(FAKE_AID, aid, sizeof(aid));
     if (p1 == 0x04) {
         assert_int_equal(length, aid_length);
         assert_memory_equal(data, aid, length);
         if (card->usim_sw != 0)
             return fake_sw(ret, 0, card->usim_sw);
         card->usim_selected = true;
+        card->isim_selected = false;
         return fake_sw(ret, fake_hex(card->usim_fcp, ret, APDU_RESPONSE_MAX - 2), 0x9000);
     }
     assert_int_equal(length, 2);
     if (data[0] == 0x3f)
-        card->usim_selected = false;
+        card->usim_selected = card->isim_selected = false;
     else if (data[0] == 0x6f)
-        assert_true(card->usim_selected);
+        assert_true(card->usim_selected || card->isim_selected);
     file = fake_card_file(card, (uint16_t)(data[0] << 8 | data[1]));
     if (!file)
         return fake_sw(ret, 0, 0x6a82);
@@ -196,6 +221,8 @@ static inline size_t fake_card_read(struct fake_card *card, const uint8_t *comma
     uint8_t content[2048];
 
     assert_non_null(card->selected);
+    if (card->selected->guarded && !card->pin_verified)
+        return fake_sw(ret, 0, 0x6982);
     if (card->selected->read_sw != 0)
         return fake_sw(ret, 0, card->selected->read_sw);
     length = fake_hex(card->selected->content, content, sizeof(content));
@@ -214,6 +241,50 @@ static inline size_t fake_card_read(struct fake_card *card, const uint8_t *comma
     memcpy(ret, content + offset, wanted);
     memset(ret + wanted, 0xaa, card->surplus);
     return fake_sw(ret, wanted + card->surplus, 0x9000);
+}
+
+static inline size_t fake_card_update(struct fake_card *card, const uint8_t *command,
+                                      uint8_t *ret) {
+    const struct fake_file *file = card->selected;
+    size_t offset = (size_t)command[2] << 8 | command[3], length = command[4];
+    char text[2 * 255 + 1];
+
+    assert_non_null(file);
+    if (!file->room || (file->guarded && !card->pin_verified))
+        return fake_sw(ret, 0, 0x6982);
+    assert_true(2 * (offset + length) <= strlen(file->room));
+    hex_encode(command + 5, length, text);
+    memcpy(file->room + 2 * offset, text, 2 * length);
+    card->updates++;
+    return fake_sw(ret, 0, 0x9000);
+}
+
+static inline size_t fake_card_verify(struct fake_card *card, const uint8_t *command, size_t length,
+                                      uint8_t *ret) {
+    uint8_t pin[8];
+
+    if (length == 4)
+        return fake_sw(ret, 0, card->verify_sw);
+    assert_non_null(card->pin);
+    assert_int_equal(length, 13);
+    assert_int_equal(command[3], card->pin_reference);
+    assert_int_equal(fake_hex(card->pin, pin, sizeof(pin)), 8);
+    card->pins_presented++;
+    if (memcmp(command + 5, pin, sizeof(pin)) != 0)
+        return fake_sw(ret, 0, card->wrong_pin_sw);
+    card->pin_verified = true;
+    return fake_sw(ret, 0, 0x9000);
+}
+
+static inline size_t fake_card_authenticate(struct fake_card *card, const uint8_t *command,
+                                            size_t length, uint8_t *ret) {
+    assert_true(card->usim_selected || card->isim_selected);
+    card->authentications++;
+    memcpy(card->last_command, command, length);
+    card->last_command_length = length;
+    if (command[3] == 0x84)
+        return fake_hex(card->gba ? card->gba : "9864", ret, APDU_RESPONSE_MAX);
+    return fake_hex(card->authenticate, ret, APDU_RESPONSE_MAX);
 }
 
 static inline size_t fake_card_channel(struct fake_card *card, const uint8_t *command,
@@ -250,13 +321,12 @@ static inline size_t fake_card_execute(struct fake_card *card, const uint8_t *co
     case 0xb2:
         assert_int_equal(length, 5);
         return fake_card_read(card, command, ret);
+    case 0xd6:
+        return fake_card_update(card, command, ret);
     case 0x20:
-        assert_int_equal(length, 4); /* a PIN would be data */
-        return fake_sw(ret, 0, card->verify_sw);
+        return fake_card_verify(card, command, length, ret);
     case 0x88:
-        assert_true(card->usim_selected);
-        card->authentications++;
-        return fake_hex(card->authenticate, ret, APDU_RESPONSE_MAX);
+        return fake_card_authenticate(card, command, length, ret);
     case 0xc0:
         n = card->pending_length;
         assert_true(card->pieces && n > 2);
@@ -323,7 +393,7 @@ static inline void fake_card_end(struct transport *transport) {
     card->ends++;
     /* Others use the basic channel as soon as we leave. */
     if (!card->channel_open) {
-        card->usim_selected = false;
+        card->usim_selected = card->isim_selected = false;
         card->selected = NULL;
     }
 }
@@ -337,12 +407,16 @@ static inline int fake_card_open_channel(struct transport *transport, const uint
     (void)failure;
     (void)size;
     assert_true(card->begun && !card->channel_open);
+    assert_in_range(aid_length, 7, sizeof(full));
     (void)fake_hex(FAKE_AID, full, sizeof(full));
-    assert_memory_equal(aid, full, aid_length);
     card->channel_open = true;
     card->opens++;
-    card->usim_selected = card->usim_sw == 0;
     *ret_channel = card->channel;
+    if (memcmp(aid, full, aid_length) != 0) {
+        *ret_length = fake_sw(ret, 0, 0x6a82);
+        return 0;
+    }
+    card->usim_selected = card->usim_sw == 0;
     *ret_length = card->usim_sw != 0
                       ? fake_sw(ret, 0, card->usim_sw)
                       : fake_sw(ret, fake_hex(card->usim_fcp, ret, size - 2), 0x9000);
@@ -385,6 +459,21 @@ static inline void fake_card_init(struct fake_card *card) {
                                .channel = 1,
                                .usim_fcp = FAKE_USIM_PIN_OFF,
                                .verify_sw = 0x63c3,
+                               .pin_reference = 1,
+                               .wrong_pin_sw = 0x63c2,
                                .files_count = ELEMENTS(files)};
     memcpy(card->files, files, sizeof(files));
+}
+
+/* Have the ISIM that EF_DIR names, of an IMS subscriber. */
+static inline void fake_card_add_isim(struct fake_card *card) {
+    static const struct fake_file files[] = {
+        {.fid = 0x6f02, .content = "8013676174657761794069" "6d732e6578616d706c65ffffff"},
+        {.fid = 0x6f03, .content = "800b696d732e6578616d706c65ff"},
+        {.fid = 0x6f07, .content = "03"},
+        {.fid = 0x6fad, .content = "00000002"},
+    };
+
+    memcpy(card->isim_files, files, sizeof(files));
+    card->isim_files_count = ELEMENTS(files);
 }

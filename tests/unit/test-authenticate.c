@@ -182,11 +182,11 @@ static void test_refusals_have_names(void **state) {
         const char *answer;
         int outcome;
     } cases[] = {
-        {"9862", UICC_E_MAC},         {"9864", UICC_E_CONTEXT}, {"6a81", UICC_E_CONTEXT},
-        {"6a86", UICC_E_CONTEXT},     {"6b00", UICC_E_CONTEXT}, {"6700", UICC_E_CONTEXT},
-        {"6d00", UICC_E_CONTEXT},     {"6e00", UICC_E_CONTEXT}, {"9865", UICC_E_STATUS},
-        {"6985", UICC_E_STATUS},      {"6f00", UICC_E_STATUS},  {"6982", UICC_E_PIN_REQUIRED},
-        {"6983", UICC_E_PIN_BLOCKED},
+        {"9862", UICC_E_MAC},     {"9864", UICC_E_CONTEXT},      {"6a81", UICC_E_CONTEXT},
+        {"6a86", UICC_E_CONTEXT}, {"6b00", UICC_E_CONTEXT},      {"6700", UICC_E_CONTEXT},
+        {"6d00", UICC_E_CONTEXT}, {"6e00", UICC_E_CONTEXT},      {"9865", UICC_E_FRESHNESS},
+        {"9866", UICC_E_MEMORY},  {"9867", UICC_E_MEMORY},       {"6985", UICC_E_CONDITIONS},
+        {"6f00", UICC_E_STATUS},  {"6982", UICC_E_PIN_REQUIRED}, {"6983", UICC_E_PIN_BLOCKED},
     };
     struct fixture *f = *state;
 

@@ -22,7 +22,7 @@ static const struct {
     int first, last;
     const char *prefix;
 } ranges[] = {
-    {UICC_E_SERVICE_ABSENT, UICC_E_UNCONFIGURED, "uicc-"},
+    {UICC_E_SERVICE_ABSENT, UICC_E_NAF_ID, "uicc-"},
     {UB_E_REFUSED, UB_E_CANCELLED, "ub-"},
     {KEYS_E_NONE, KEYS_E_UA_PROTOCOL, "keys-"},
     {ACCESS_E_DENIED, ACCESS_E_TOO_MANY, "access-"},

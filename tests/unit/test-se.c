@@ -137,7 +137,7 @@ static void an_application_that_is_not_there_leaves_no_channel(void **state) {
     f->card.applets[0].select = "6999";
     assert_int_equal(open_aid(f, APPLET, &f->channel), UICC_E_NO_APPLICATION);
     f->card.applets[0].select = "6985";
-    assert_int_equal(open_aid(f, APPLET, &f->channel), UICC_E_STATUS);
+    assert_int_equal(open_aid(f, APPLET, &f->channel), UICC_E_CONDITIONS);
     assert_int_equal(se_card_open_channels(&f->card), 0);
     assert_int_equal(f->card.opens, 3);
     f->card.applets[0].select = "6283";

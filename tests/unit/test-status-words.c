@@ -34,6 +34,8 @@ static void test_each_word_has_its_outcome(void **state) {
         {0x6a82, UICC_E_NOT_FOUND},   {0x6a83, UICC_E_NOT_FOUND}, {0x6982, UICC_E_PIN_REQUIRED},
         {0x6983, UICC_E_PIN_BLOCKED}, {0x9862, UICC_E_MAC},       {0x9864, UICC_E_CONTEXT},
         {0x6a81, UICC_E_STATUS},      {0x6283, UICC_E_STATUS},    {0x63c2, UICC_E_STATUS},
+        {0x6985, UICC_E_CONDITIONS},  {0x9865, UICC_E_FRESHNESS}, {0x9866, UICC_E_MEMORY},
+        {0x9867, UICC_E_MEMORY},      {0x6a84, UICC_E_MEMORY},    {0x9863, UICC_E_STATUS},
         {0x9300, UICC_E_STATUS},      {0x6f00, UICC_E_STATUS},    {0x9001, UICC_E_STATUS},
         {0x0000, UICC_E_STATUS},      {0xffff, UICC_E_STATUS},    {0x6100, UICC_E_STATUS},
     };
@@ -52,7 +54,7 @@ static void test_text_names_command_word_and_meaning(void **state) {
     struct failure failure = {0};
 
     (void)state;
-    assert_int_equal(apdu_status(0x6985, "SELECT EF_DIR", &failure), UICC_E_STATUS);
+    assert_int_equal(apdu_status(0x6985, "SELECT EF_DIR", &failure), UICC_E_CONDITIONS);
     assert_non_null(strstr(failure.text, "SELECT EF_DIR"));
     assert_non_null(strstr(failure.text, "6985"));
     assert_non_null(strstr(failure.text, "conditions of use not satisfied"));

@@ -310,7 +310,7 @@ static void test_a_card_without_usim_is_named_so(void **state) {
     struct fake_file *dir = fake_card_file(&f->card, 0x2f00);
 
     dir->record_length = 16;
-    dir->content = "610e4f0ca0000000871004ff49ff0589";
+    dir->content = "610e4f0ca0000000871005ff49ff0589";
     assert_int_equal(uicc_open(f->uicc, &f->failure), UICC_E_NO_APPLICATION);
     assert_int_equal(f->failure.code, UICC_E_NO_APPLICATION);
     assert_false(f->card.channel_open);
@@ -492,7 +492,7 @@ static void test_a_file_that_ends_early_is_read_to_its_end(void **state) {
 
     fake_card_file(&f->card, 0x2f00)->fcp = "62078205422100200a";
     fake_card_file(&f->card, 0x2f00)->content =
-        "610e4f0ca0000000871004ff49ff0589ffffffffffffffffffffffffffffffff";
+        "610e4f0ca0000000871005ff49ff0589ffffffffffffffffffffffffffffffff";
     assert_int_equal(uicc_open(f->uicc, &f->failure), UICC_E_NO_APPLICATION);
 }
 
