@@ -227,7 +227,7 @@ static void test_the_exporter_is_that_of_the_connection(void **state) {
     uint8_t seen[2][TLS_EXPORTER_LENGTH];
     struct tls_server files = {0};
 
-    tls_write_files(&files, -DAY, DAY);
+    tls_write_files(&files, "bsf.example", -DAY, DAY);
     for (size_t i = 0; i < 2; i++) {
         struct get gets[] = {{.request.exporter_label = LABEL}, {.request.exporter_label = LABEL}};
         struct exporting_server server = {files.certificate, files.key, priorities[i], .fd = -1};

@@ -34,19 +34,21 @@ struct tls_server {
     pid_t pid;
 };
 
-/* Signed by itself, for bsf.example, from @from to @to seconds from now. */
-static inline X509 *tls_make_certificate(EVP_PKEY *key, long from, long to) {
+/* Signed by itself, for @dns_name, from @from to @to seconds from now. */
+static inline X509 *tls_make_certificate(EVP_PKEY *key, const char *dns_name, long from, long to) {
     X509 *certificate = X509_new();
     X509_NAME *name = X509_get_subject_name(certificate);
-    X509_EXTENSION *names =
-        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:bsf.example");
+    X509_EXTENSION *names;
+    char alternative[300];
 
+    (void)snprintf(alternative, sizeof(alternative), "DNS:%s", dns_name);
+    names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
     assert_non_null(names);
     assert_int_equal(X509_set_version(certificate, 2), 1);
     assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), from));
     assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), to));
     assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                                (const uint8_t *)"bsf.example", -1, -1, 0),
+                                                (const uint8_t *)dns_name, -1, -1, 0),
                      1);
     assert_int_equal(X509_set_issuer_name(certificate, name), 1);
     assert_int_equal(X509_set_pubkey(certificate, key), 1);
@@ -56,7 +58,8 @@ static inline X509 *tls_make_certificate(EVP_PKEY *key, long from, long to) {
     return certificate;
 }
 
-static inline void tls_write_files(struct tls_server *server, long from, long to) {
+static inline void tls_write_files(struct tls_server *server, const char *dns_name, long from,
+                                   long to) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate;
     FILE *file;
@@ -69,7 +72,7 @@ static inline void tls_write_files(struct tls_server *server, long from, long to
     (void)snprintf(server->key, sizeof(server->key), "%s/key.pem", server->directory);
 
     assert_non_null(key);
-    certificate = tls_make_certificate(key, from, to);
+    certificate = tls_make_certificate(key, dns_name, from, to);
     file = fopen(server->certificate, "we");
     assert_non_null(file);
     assert_int_equal(PEM_write_X509(file, certificate), 1);
@@ -95,7 +98,7 @@ static inline void tls_server_start(struct tls_server *server, const char *optio
     size_t count = 0;
     int fds[2];
 
-    tls_write_files(server, from, to);
+    tls_write_files(server, "bsf.example", from, to);
     (void)snprintf(command, sizeof(command),
                    "openssl s_server -www -accept 127.0.0.1:0 -cert %s -key %s%s%s",
                    server->certificate, server->key, *options ? " " : "", options);
