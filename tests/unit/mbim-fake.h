@@ -15,8 +15,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -24,13 +22,16 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "modem-line.h"
+
 #define MBIM_FAKE_BASIC_CONNECT 0xa2 /* each service is known by the first octet of its UUID */
 #define MBIM_FAKE_AUTH          0x1d
 #define MBIM_FAKE_UICC          0xc2
 #define MBIM_FAKE_PROXY         0x83
 
 struct mbim_fake {
-    int listener;
+    int listener; /* -1 where it is a device */
+    int stop[2];  /* a pipe that ends the thread */
     int client; /* -1 when nobody is connected */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -69,7 +70,7 @@ static inline size_t mbim_fake_put(uint8_t *to, uint32_t value) {
 
 static inline void mbim_fake_send(struct mbim_fake *fake, uint8_t *message, size_t length) {
     (void)mbim_fake_put(message + 4, (uint32_t)length);
-    (void)!send(fake->client, message, length, MSG_NOSIGNAL);
+    modem_line_write(fake->client, message, length);
 }
 
 /* COMMAND_DONE for @request with @status and @length octets of buffer, and INDICATE_STATUS, whose head is like it. */
@@ -224,23 +225,31 @@ static inline void mbim_fake_answer(struct mbim_fake *fake, const uint8_t *reque
     pthread_mutex_unlock(&fake->lock);
 }
 
+/* Messages of whoever is at the other end, until he leaves. */
+static inline void mbim_fake_serve(struct mbim_fake *fake, int fd) {
+    uint8_t request[4096];
+    uint32_t rest;
+
+    while (modem_line_read(fd, fake->stop[0], request, 12)) {
+        rest = mbim_fake_get(request + 4) - 12;
+        assert_true(rest < sizeof(request) - 12);
+        if (!modem_line_read(fd, fake->stop[0], request + 12, rest))
+            break;
+        mbim_fake_answer(fake, request);
+    }
+}
+
 static inline void *mbim_fake_thread(void *argument) {
     struct mbim_fake *fake = argument;
-    uint8_t request[4096];
     int fd;
 
-    while ((fd = accept(fake->listener, NULL, NULL)) >= 0) {
+    if (fake->listener < 0)
+        mbim_fake_serve(fake, fake->client);
+    while (fake->listener >= 0 && (fd = accept(fake->listener, NULL, NULL)) >= 0) {
         pthread_mutex_lock(&fake->lock);
         fake->client = fd;
         pthread_mutex_unlock(&fake->lock);
-        while (recv(fd, request, 12, MSG_WAITALL) == 12) {
-            const uint32_t rest = mbim_fake_get(request + 4) - 12;
-
-            assert_true(rest < sizeof(request) - 12);
-            if (rest > 0 && recv(fd, request + 12, rest, MSG_WAITALL) != (ssize_t)rest)
-                break;
-            mbim_fake_answer(fake, request);
-        }
+        mbim_fake_serve(fake, fd);
         pthread_mutex_lock(&fake->lock);
         fake->client = -1;
         pthread_mutex_unlock(&fake->lock);
@@ -249,30 +258,39 @@ static inline void *mbim_fake_thread(void *argument) {
     return NULL;
 }
 
+static inline void mbim_fake_run(struct mbim_fake *fake, int listener, int client) {
+    *fake = (struct mbim_fake){.client = -1, .ready = 1, .opens = 2, .res_length = 8};
+    fake->listener = listener;
+    fake->client = client;
+    pthread_mutex_init(&fake->lock, NULL);
+    assert_int_equal(pipe2(fake->stop, O_CLOEXEC), 0);
+    assert_int_equal(pthread_create(&fake->thread, NULL, mbim_fake_thread, fake), 0);
+}
+
 /* Listen where mbim-proxy does; the network namespace is the test's own. */
 static inline void mbim_fake_start(struct mbim_fake *fake) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0mbim-proxy"};
+    mbim_fake_run(fake, modem_line_listen("mbim-proxy"), -1);
+}
 
-    *fake = (struct mbim_fake){.client = -1, .ready = 1, .opens = 2, .res_length = 8};
-    pthread_mutex_init(&fake->lock, NULL);
-    fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fake->listener >= 0);
-    assert_int_equal(bind(fake->listener, (struct sockaddr *)&address,
-                          offsetof(struct sockaddr_un, sun_path) + 11),
-                     0);
-    assert_int_equal(listen(fake->listener, 4), 0);
-    assert_int_equal(pthread_create(&fake->thread, NULL, mbim_fake_thread, fake), 0);
+/* Be a device with a path. */
+static inline void mbim_fake_start_device(struct mbim_fake *fake, char *ret_path, size_t size) {
+    int fd = modem_line_pty(ret_path, size);
+
+    mbim_fake_run(fake, -1, fd);
 }
 
 /* As a modem that is pulled: the connection breaks, and nobody listens any more. */
 static inline void mbim_fake_stop(struct mbim_fake *fake) {
-    pthread_mutex_lock(&fake->lock);
-    shutdown(fake->listener, SHUT_RDWR);
-    if (fake->client >= 0)
-        shutdown(fake->client, SHUT_RDWR);
-    pthread_mutex_unlock(&fake->lock);
+    if (fake->listener >= 0)
+        shutdown(fake->listener, SHUT_RDWR);
+    (void)!write(fake->stop[1], "", 1);
     pthread_join(fake->thread, NULL);
-    close(fake->listener);
+    if (fake->listener >= 0)
+        close(fake->listener);
+    else
+        close(fake->client);
+    close(fake->stop[0]);
+    close(fake->stop[1]);
 }
 
 #define mbim_fake_do(fake, what)                        \

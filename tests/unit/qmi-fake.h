@@ -15,8 +15,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -24,12 +22,15 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "modem-line.h"
+
 #define QMI_FAKE_USIM "\xa0\x00\x00\x00\x87\x10\x02\xff\x44\xff\xff\x89"
 #define QMI_FAKE_ISIM "\xa0\x00\x00\x00\x87\x10\x04\xff\x44\xff\xff\x89"
 #define QMI_FAKE_AID_LENGTH 12
 
 struct qmi_fake {
-    int listener;
+    int listener; /* -1 where it is a device */
+    int stop[2];  /* a pipe that ends the thread */
     int client; /* -1 when nobody is connected */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
@@ -109,7 +110,7 @@ static inline void qmi_fake_send(struct qmi_fake *fake, uint8_t service, uint8_t
     frame[at++] = (uint8_t)length;
     frame[at++] = (uint8_t)(length >> 8);
     memcpy(frame + at, fields, length);
-    (void)!send(fake->client, frame, at + length, MSG_NOSIGNAL);
+    modem_line_write(fake->client, frame, at + length);
 }
 
 /* Get Card Status' field: the card of slot 1 is the modem's own. */
@@ -283,25 +284,31 @@ static inline void qmi_fake_answer(struct qmi_fake *fake, const uint8_t *frame) 
     pthread_mutex_unlock(&fake->lock);
 }
 
+/* Frames of whoever is at the other end, until he leaves. */
+static inline void qmi_fake_serve(struct qmi_fake *fake, int fd) {
+    uint8_t frame[4096];
+    size_t rest;
+
+    while (modem_line_read(fd, fake->stop[0], frame, 3)) {
+        rest = (size_t)(frame[1] | frame[2] << 8) - 2;
+        assert_true(rest < sizeof(frame) - 3);
+        if (!modem_line_read(fd, fake->stop[0], frame + 3, rest))
+            break;
+        qmi_fake_answer(fake, frame);
+    }
+}
+
 static inline void *qmi_fake_thread(void *argument) {
     struct qmi_fake *fake = argument;
-    uint8_t frame[4096];
-    ssize_t n;
     int fd;
 
-    while ((fd = accept(fake->listener, NULL, NULL)) >= 0) {
+    if (fake->listener < 0)
+        qmi_fake_serve(fake, fake->client);
+    while (fake->listener >= 0 && (fd = accept(fake->listener, NULL, NULL)) >= 0) {
         pthread_mutex_lock(&fake->lock);
         fake->client = fd;
         pthread_mutex_unlock(&fake->lock);
-        /* libqmi writes one frame at a time, and so a frame comes in one piece. */
-        while ((n = recv(fd, frame, 3, MSG_WAITALL)) == 3) {
-            const size_t rest = (size_t)(frame[1] | frame[2] << 8) - 2;
-
-            assert_true(rest < sizeof(frame) - 3);
-            if (recv(fd, frame + 3, rest, MSG_WAITALL) != (ssize_t)rest)
-                break;
-            qmi_fake_answer(fake, frame);
-        }
+        qmi_fake_serve(fake, fd);
         pthread_mutex_lock(&fake->lock);
         fake->client = -1;
         pthread_mutex_unlock(&fake->lock);
@@ -310,30 +317,39 @@ static inline void *qmi_fake_thread(void *argument) {
     return NULL;
 }
 
+static inline void qmi_fake_run(struct qmi_fake *fake, int listener, int client) {
+    *fake = (struct qmi_fake){.client = -1, .cards = {1, 1}, .opens = 2, .selected = 0x89};
+    fake->listener = listener;
+    fake->client = client;
+    pthread_mutex_init(&fake->lock, NULL);
+    assert_int_equal(pipe2(fake->stop, O_CLOEXEC), 0);
+    assert_int_equal(pthread_create(&fake->thread, NULL, qmi_fake_thread, fake), 0);
+}
+
 /* Listen where qmi-proxy does; the network namespace is the test's own. */
 static inline void qmi_fake_start(struct qmi_fake *fake) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0qmi-proxy"};
+    qmi_fake_run(fake, modem_line_listen("qmi-proxy"), -1);
+}
 
-    *fake = (struct qmi_fake){.client = -1, .cards = {1, 1}, .opens = 2, .selected = 0x89};
-    pthread_mutex_init(&fake->lock, NULL);
-    fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fake->listener >= 0);
-    assert_int_equal(bind(fake->listener, (struct sockaddr *)&address,
-                          offsetof(struct sockaddr_un, sun_path) + 10),
-                     0);
-    assert_int_equal(listen(fake->listener, 4), 0);
-    assert_int_equal(pthread_create(&fake->thread, NULL, qmi_fake_thread, fake), 0);
+/* Be a device with a path. */
+static inline void qmi_fake_start_device(struct qmi_fake *fake, char *ret_path, size_t size) {
+    int fd = modem_line_pty(ret_path, size);
+
+    qmi_fake_run(fake, -1, fd);
 }
 
 /* As a modem that is pulled: the connection breaks, and nobody listens any more. */
 static inline void qmi_fake_stop(struct qmi_fake *fake) {
-    pthread_mutex_lock(&fake->lock);
-    shutdown(fake->listener, SHUT_RDWR);
-    if (fake->client >= 0)
-        shutdown(fake->client, SHUT_RDWR);
-    pthread_mutex_unlock(&fake->lock);
+    if (fake->listener >= 0)
+        shutdown(fake->listener, SHUT_RDWR);
+    (void)!write(fake->stop[1], "", 1);
     pthread_join(fake->thread, NULL);
-    close(fake->listener);
+    if (fake->listener >= 0)
+        close(fake->listener);
+    else
+        close(fake->client);
+    close(fake->stop[0]);
+    close(fake->stop[1]);
 }
 
 /* Something that was set, read or counted. */

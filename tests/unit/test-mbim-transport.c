@@ -18,6 +18,8 @@
 static const uint8_t usim[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02};
 static const uint8_t read_binary[] = {0x02, 0xb0, 0x00, 0x00, 0x02};
 
+#define MBIM_PROXY_PROGRAM "/usr/libexec/mbim-proxy"
+
 static struct mbim_fake fake;
 
 static uint32_t start_with(struct world_plugin *plugin, uint32_t flags, uint32_t timeout_msec) {
@@ -262,6 +264,40 @@ static void test_the_modem_runs_aka(void **state) {
     assert_nothing_left();
 }
 
+static void exchange_at(const char *device, uint32_t flags) {
+    struct world_plugin plugin;
+
+    world_plugin_spawn(&plugin, "uicc-mbim");
+    packet_begin(&plugin.packet, KEYSTRAP_PLUGIN_HELLO, ++plugin.serial);
+    packet_append_text(&plugin.packet, KEYSTRAP_FIELD_DEVICE, device);
+    packet_append_u32(&plugin.packet, KEYSTRAP_FIELD_FLAGS, flags);
+    (void)world_plugin_hello(&plugin, "mbim");
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
+    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
+    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_bye(&plugin);
+    assert_nothing_left();
+}
+
+/* From inside the sandbox, and through the real mbim-proxy. */
+static void test_a_device_is_opened_alone_and_through_the_real_proxy(void **state) {
+    char device[64];
+    pid_t proxy;
+
+    (void)state;
+    if (geteuid() != 0 || access(MBIM_PROXY_PROGRAM, X_OK) < 0) {
+        print_message("skipped: needs root and " MBIM_PROXY_PROGRAM "\n");
+        skip();
+    }
+    mbim_fake_start_device(&fake, device, sizeof(device));
+    exchange_at(device, KEYSTRAP_FLAG_DIRECT);
+    mbim_fake_start_device(&fake, device, sizeof(device));
+    proxy = modem_line_proxy(MBIM_PROXY_PROGRAM, "mbim-proxy");
+    exchange_at(device, 0);
+    modem_line_proxy_stop(proxy);
+}
+
 static int enter(void **state) {
     (void)state;
     return geteuid() == 0 ? unshare(CLONE_NEWNET) : 0;
@@ -275,6 +311,7 @@ int main(void) {
         cmocka_unit_test(test_what_a_modem_refuses_has_a_name),
         cmocka_unit_test(test_a_lost_answer_is_told_in_time),
         cmocka_unit_test(test_the_modem_runs_aka),
+        cmocka_unit_test(test_a_device_is_opened_alone_and_through_the_real_proxy),
     };
 
     return cmocka_run_group_tests_name("mbim-transport", tests, enter, NULL);

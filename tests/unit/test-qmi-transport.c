@@ -19,6 +19,8 @@ static const uint8_t usim[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02};
 static const uint8_t isim[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x04};
 static const uint8_t read_binary[] = {0x02, 0xb0, 0x00, 0x00, 0x02};
 
+#define QMI_PROXY_PROGRAM "/usr/libexec/qmi-proxy"
+
 static struct qmi_fake fake;
 
 static void skip_unless_root(void) {
@@ -461,6 +463,74 @@ static void test_the_modem_runs_aka(void **state) {
     assert_nothing_left();
 }
 
+static void start_at(struct world_plugin *plugin, const char *device, uint32_t flags) {
+    world_plugin_spawn(plugin, "uicc-qmi");
+    packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_HELLO, ++plugin->serial);
+    packet_append_text(&plugin->packet, KEYSTRAP_FIELD_DEVICE, device);
+    packet_append_u32(&plugin->packet, KEYSTRAP_FIELD_FLAGS, flags);
+    (void)world_plugin_hello(plugin, "qmi");
+}
+
+static void assert_exchange(struct world_plugin *plugin) {
+    world_plugin_expect(plugin, KEYSTRAP_CARD_PRESENT);
+    assert_int_equal(world_plugin_ask(plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_OK);
+    assert_int_equal(open_channel(plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_apdu(plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
+    assert_octets(plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+}
+
+/* No proxy is there: the program opens the device itself, from inside its sandbox. */
+static void test_a_device_is_opened_without_the_proxy(void **state) {
+    struct world_plugin plugin;
+    char device[64];
+
+    (void)state;
+    skip_unless_root();
+    qmi_fake_start_device(&fake, device, sizeof(device));
+    start_at(&plugin, "/dev/cdc-wdm-none", KEYSTRAP_FLAG_DIRECT);
+    world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
+    assert_text(&plugin, "No such file");
+    world_plugin_bye(&plugin);
+    start_at(&plugin, device, KEYSTRAP_FLAG_DIRECT);
+    assert_exchange(&plugin);
+    world_plugin_bye(&plugin);
+    assert_nothing_left();
+}
+
+/* Two programs at one modem through the real qmi-proxy, each with its own identifier; nothing is left of either. */
+static void test_the_real_proxy_shares_the_device(void **state) {
+    struct world_plugin plugin, other;
+    char device[64];
+    pid_t proxy;
+
+    (void)state;
+    skip_unless_root();
+    if (access(QMI_PROXY_PROGRAM, X_OK) < 0) {
+        print_message("skipped: there is no " QMI_PROXY_PROGRAM "\n");
+        skip();
+    }
+    qmi_fake_start_device(&fake, device, sizeof(device));
+    proxy = modem_line_proxy(QMI_PROXY_PROGRAM, "qmi-proxy");
+    start_at(&plugin, device, 0);
+    start_at(&other, device, 0);
+    assert_exchange(&plugin);
+    assert_exchange(&other);
+    assert_int_equal(qmi_fake_do(&fake, cids), 2);
+    world_plugin_bye(&plugin);
+    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    assert_int_equal(world_plugin_apdu(&other, read_binary, 5), KEYSTRAP_RESULT_OK);
+
+    /* The proxy is killed and comes back: so does the card, and it may have forgotten us. */
+    modem_line_proxy_stop(proxy);
+    world_plugin_expect(&other, KEYSTRAP_CARD_SERVICE_ABSENT);
+    proxy = modem_line_proxy(QMI_PROXY_PROGRAM, "qmi-proxy");
+    world_plugin_expect(&other, KEYSTRAP_CARD_PRESENT);
+    assert_int_equal(world_plugin_ask(&other, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
+    world_plugin_bye(&other);
+    modem_line_proxy_stop(proxy);
+    qmi_fake_stop(&fake);
+}
+
 /* Who is in it reaches nothing but local sockets. */
 static void test_it_runs_in_the_sandbox(void **state) {
     struct world_plugin plugin;
@@ -502,6 +572,8 @@ int main(void) {
         cmocka_unit_test(test_answers_that_do_not_add_up_are_refused),
         cmocka_unit_test(test_the_modem_tells_who_the_card_is),
         cmocka_unit_test(test_the_modem_runs_aka),
+        cmocka_unit_test(test_a_device_is_opened_without_the_proxy),
+        cmocka_unit_test(test_the_real_proxy_shares_the_device),
         cmocka_unit_test(test_it_runs_in_the_sandbox),
     };
 
