@@ -6,6 +6,7 @@
  * card-files.c (what files there are), card-pin.c, card-auth.c and card-atr.c.
  */
 
+#include "card-applet.h"
 #include "card.h"
 
 enum {
@@ -57,6 +58,7 @@ struct card_command {
 struct card_answer {
     uint8_t data[256];
     size_t length;
+    size_t more; /* octets that an applet still has for GET RESPONSE */
 };
 
 enum card_file_type { CARD_DIRECTORY, CARD_APPLICATION, CARD_TRANSPARENT, CARD_LINEAR_FIXED };
@@ -101,6 +103,7 @@ struct card_channel {
     const struct card_file *application; /* NULL: none selected yet */
     const struct card_file *file;        /* NULL: none */
     unsigned record;                     /* current one, from 1; 0: none */
+    const struct card_applet *applet;    /* in place of an application; NULL: none */
 };
 
 struct card {
@@ -112,6 +115,7 @@ struct card {
     bool powered;
     bool pin_verified;
     struct card_channel channels[1 + CARD_CHANNELS_MAX];
+    struct card_applets applets;
     struct card_answer pending; /* for GET RESPONSE */
     unsigned pending_channel;
 

@@ -34,6 +34,8 @@ int card_new(const struct card_options *options, struct card **ret_card) {
     card->options.subscriber = &card->subscriber;
     card->memory.pin_retries = CARD_PIN_RETRIES;
     sqn_init(&card->memory.sqn, card->subscriber.ind_bits, card->subscriber.sqn);
+    if (card->subscriber.has_ara)
+        (void)card_set_ara(card, card->subscriber.ara, card->subscriber.ara_length);
     r = card_fs_init(card);
     if (r < 0) {
         card_free(card);
@@ -293,6 +295,8 @@ static uint16_t run(struct card *card, const uint8_t *octets, size_t length,
         return sw;
     if (!card->channels[ret_command->channel].open)
         return SW_CHANNEL;
+    if (card_applet_run(card, ret_command, answer, &sw))
+        return sw;
     sw = find_handler(ret_command, &handler);
     if (sw != SW_OK)
         return sw;
@@ -313,7 +317,10 @@ size_t card_transmit(struct card *card, const uint8_t *command, size_t length,
         card->authenticates++;
     sw = run(card, command, length, &parsed, &answer);
     forget_pending(card);
-    if (sw == SW_OK && answer.length > 0)
+    if (sw == SW_OK && answer.more > 0)
+        reply_length = reply_with(ret_reply, answer.data, answer.length,
+                                  (uint16_t)(SW_MORE_DATA | (answer.more < 256 ? answer.more : 0)));
+    else if (sw == SW_OK && answer.length > 0)
         reply_length = shape(card, &parsed, &answer, ret_reply);
     else
         reply_length = reply_with(ret_reply, NULL, 0, sw);

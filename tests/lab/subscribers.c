@@ -129,6 +129,12 @@ static bool set_password(struct lab_subscriber *subscriber, const char *value) {
     return true;
 }
 
+static bool set_ara(struct lab_subscriber *subscriber, const char *value) {
+    subscriber->has_ara =
+        hex_decode(value, subscriber->ara, sizeof(subscriber->ara), &subscriber->ara_length) == 0;
+    return subscriber->has_ara;
+}
+
 enum { KEY_IMSI, KEY_MNC_LENGTH, KEY_ICCID, KEY_K, KEY_OPC, KEY_OP, KEY_FIRST_OPTIONAL };
 
 static const struct key_line key_lines[] = {
@@ -144,6 +150,7 @@ static const struct key_line key_lines[] = {
     {"ResLength", "4 to 8", set_res_length},
     {"Impi", "1 to 255 characters", set_impi},
     {"Pin", "4 to 8 digits", set_pin},
+    {"Ara", "up to 512 hexadecimal digits", set_ara},
     {"Lifetime", "1 to 999999999 seconds", set_lifetime},
     {"Password", "1 to 127 characters", set_password},
 };

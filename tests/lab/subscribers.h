@@ -17,12 +17,14 @@
  *     ResLength = 8                       octets of RES and XRES: 4 to 8; 8 if absent
  *     Impi = NAI                          made of the IMSI (TS 23.003 clause 13.3) if absent
  *     Pin = 1234                          4 to 8 digits; 1234 if absent
+ *     Ara = e20b...                       access rules on the card, in hexadecimal; no ARA-M if absent
  *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
  *     Password = TEXT                     of GBA_Digest; none if absent
  *
  * Keys in a plain file are right for a lab and for nothing else.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +39,7 @@ enum {
     LAB_PIN_MIN = 4,
     LAB_PIN_MAX = 8,
     LAB_PASSWORD_MAX = 127,
+    LAB_ARA_MAX = 256,
     LAB_SUBSCRIBERS_MAX = 1024,
 };
 
@@ -54,6 +57,9 @@ struct lab_subscriber {
     unsigned mnc_length;
     unsigned res_length;
     unsigned lifetime;
+    bool has_ara;
+    uint8_t ara[LAB_ARA_MAX];
+    size_t ara_length;
 };
 
 struct lab_subscribers {

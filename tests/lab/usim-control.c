@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "card-applet.h"
+#include "hex.h"
 #include "usim.h"
 
 static int run_remove(void *userdata, int argc, char **argv, char *answer, size_t size) {
@@ -81,6 +83,22 @@ static int run_sqn(void *userdata, int argc, char **argv, char *answer, size_t s
     return 0;
 }
 
+/* Other access rules, none at all with "none"; "empty" for an ARA-M that has no rule. */
+static int run_ara(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct usim *usim = userdata;
+    uint8_t rules[CARD_ARA_MAX];
+    size_t length = 0;
+
+    (void)argc;
+    if (strcmp(argv[1], "none") == 0)
+        return card_set_ara(usim->card, NULL, 0);
+    if (strcmp(argv[1], "empty") != 0 && hex_decode(argv[1], rules, sizeof(rules), &length) != 0) {
+        snprintf(answer, size, "\"%.20s\" is neither hexadecimal nor none or empty", argv[1]);
+        return -EINVAL;
+    }
+    return card_set_ara(usim->card, rules, length);
+}
+
 static int run_state(void *userdata, int argc, char **argv, char *answer, size_t size) {
     const struct usim *usim = userdata;
     const char *power = card_channel_is_open(usim->card, 0) ? "powered" : "unpowered";
@@ -100,5 +118,6 @@ const struct control_command usim_commands[] = {
     {"channels", "", 0, 0, run_channels},
     {"sqn", "", 0, 0, run_sqn},
     {"state", "", 0, 0, run_state},
+    {"ara", "RULES|none|empty", 1, 1, run_ara},
     {0},
 };
