@@ -101,6 +101,8 @@ static void the_service_says_of_itself_what_the_installed_file_says(void **state
     bus = open_bus();
     compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", PATH, KEYS);
     compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", PATH, MANAGER);
+    compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.xml", PATH,
+                      NAME ".SecureElement");
     compare_interface(bus, WORLD_SOURCE "/dbus/org.keystrap.Agent1.Uicc.xml", PATH "/uicc/default",
                       NAME ".Uicc");
     sd_bus_flush_close_unref(bus);
