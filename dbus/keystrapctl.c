@@ -19,12 +19,17 @@
 static const struct command {
     const char *name;
     int (*run)(const struct ctl *ctl);
-    bool takes_name; /* of a NAF */
+    int min, max; /* arguments */
+    const char *takes;
 } commands[] = {
-    {"status", ctl_status, false},   {"bootstrap", ctl_bootstrap, false},
-    {"forget", ctl_forget, false},   {"naf-key", ctl_naf_key, true},
-    {"monitor", ctl_monitor, false}, {"doctor", ctl_doctor, false},
-    {"version", ctl_version, false},
+    {"status", ctl_status, 0, 0, "no argument"},
+    {"bootstrap", ctl_bootstrap, 0, 0, "no argument"},
+    {"forget", ctl_forget, 0, 0, "no argument"},
+    {"naf-key", ctl_naf_key, 1, 1, "the name of a NAF"},
+    {"monitor", ctl_monitor, 0, 0, "no argument"},
+    {"doctor", ctl_doctor, 0, 0, "no argument"},
+    {"se", ctl_se, 1, 1000, "an AID and commands"},
+    {"version", ctl_version, 0, 0, "no argument"},
 };
 
 static void print_help(void) {
@@ -40,6 +45,8 @@ static void print_help(void) {
          "    --force            bootstrap first\n"
          "  monitor              print how things stand and what changes, until interrupted\n"
          "  doctor               look for what is wrong, and what to do about it\n"
+         "  se AID [APDU...]     select an application on the card and send it commands, all in "
+         "hex\n"
          "  version              of this program\n"
          "\n"
          "  --uicc=NAME          of that card, where the gateway has several\n"
@@ -156,12 +163,13 @@ static int parse(int argc, char **argv, struct ctl *ctl, const struct command **
                   optind < argc ? "There is no such command" : "A command is missing");
         return EX_USAGE;
     }
-    if (argc - optind != ((*ret)->takes_name ? 2 : 1)) {
-        ctl_error("%s takes %s.", (*ret)->name,
-                  (*ret)->takes_name ? "the name of a NAF" : "no argument");
+    ctl->arguments = argv + optind + 1;
+    ctl->arguments_count = argc - optind - 1;
+    if (ctl->arguments_count < (*ret)->min || ctl->arguments_count > (*ret)->max) {
+        ctl_error("%s takes %s.", (*ret)->name, (*ret)->takes);
         return EX_USAGE;
     }
-    ctl->naf_fqdn = (*ret)->takes_name ? argv[optind + 1] : NULL;
+    ctl->naf_fqdn = ctl->arguments_count > 0 ? ctl->arguments[0] : NULL;
     return EX_OK;
 }
 

@@ -16,6 +16,7 @@
 #define CTL_PATH    "/org/keystrap/Agent1"
 #define CTL_MANAGER "org.keystrap.Agent1.Manager"
 #define CTL_UICC    "org.keystrap.Agent1.Uicc"
+#define CTL_SE      "org.keystrap.Agent1.SecureElement"
 
 /* EX_OK and its kin are in sysexits.h; a check of doctor that fails is none of them. */
 #define CTL_EXIT_CHECK_FAILED 1
@@ -37,6 +38,8 @@ struct ctl {
     enum ctl_format format;
     uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
     const char *naf_fqdn;
+    char *const *arguments; /* behind the command */
+    int arguments_count;
     const char *uicc; /* the name of a card; NULL for none in particular */
 };
 
@@ -47,6 +50,7 @@ int ctl_monitor(const struct ctl *ctl);
 int ctl_version(const struct ctl *ctl);
 int ctl_doctor(const struct ctl *ctl);
 int ctl_naf_key(const struct ctl *ctl);
+int ctl_se(const struct ctl *ctl);
 
 /**
  * ctl_error() - one line on stderr, "keystrapctl: ..."

@@ -431,6 +431,36 @@ static void a_wrong_command_line_is_refused_before_anything_is_done(void **state
     assert_int_equal(w->agent.asked, 0);
 }
 
+static void se_prints_what_the_card_answers(void **state) {
+    struct service_world *w = *state;
+    struct run run;
+
+    RUN(w, &run, false, "se", "d27600012401", "8010000003A1A2A3", "80120000");
+    assert_status(&run, EX_OK);
+    assert_string_equal(run.text, "6f009000\n8010000003a1a2a3\n80120000\n");
+    RUN(w, &run, false, "se", "d27600012401", "80120000", "--json", "--uicc=modem");
+    assert_string_equal(run.text, "{\"responses\":[\"6f009000\",\"80120000\"]}\n");
+    assert_string_equal(w->agent.uicc, "modem");
+    assert_int_equal(w->agent.se_clients, 0);
+}
+
+static void se_says_why_not(void **state) {
+    struct service_world *w = *state;
+    struct run run;
+
+    RUN(w, &run, false, "se");
+    assert_status(&run, EX_USAGE);
+    RUN(w, &run, false, "se", "d2760");
+    assert_status(&run, EX_USAGE);
+    RUN(w, &run, false, "se", "d27600012401", "80");
+    assert_status(&run, EX_USAGE);
+    assert_string_equal(run.text, "6f009000\n");
+    RUN(w, &run, false, "se", "d2", "80120000");
+    assert_status(&run, EX_NOPERM);
+    RUN(w, &run, false, "se", "d27600012401", "--uicc=nosuch");
+    assert_status(&run, EX_USAGE);
+}
+
 static void help_and_version_need_no_daemon(void **state) {
     struct service_world *w = *state;
     struct run run;
@@ -465,6 +495,8 @@ int main(void) {
         TEST(statuses_tell_a_script_what_to_do),
         TEST(without_daemon_or_bus_everything_is_unavailable),
         TEST(a_wrong_command_line_is_refused_before_anything_is_done),
+        TEST(se_prints_what_the_card_answers),
+        TEST(se_says_why_not),
         TEST(help_and_version_need_no_daemon),
     };
 
