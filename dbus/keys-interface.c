@@ -89,6 +89,32 @@ static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error
     return call_begin(userdata, m, NULL, derive_start);
 }
 
+static void invalidate_start(struct call *call) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    struct failure failure = {0};
+    const char *btid;
+    int r;
+
+    r = sd_bus_message_read(call->message, "s", &btid);
+    if (r < 0) {
+        call_fail(call, r, NULL);
+        return;
+    }
+    r = agent_invalidate(call->service->agent, &call->peer->caller, btid, &failure);
+    if (r != 0) {
+        call_fail(call, r, &failure);
+        return;
+    }
+    service_refresh(call->service);
+    r = sd_bus_message_new_method_return(call->message, &reply);
+    call_reply(call, r, reply);
+}
+
+static int method_invalidate(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    return call_begin(userdata, m, NULL, invalidate_start);
+}
+
 /* Not SD_BUS_VTABLE_SENSITIVE: there is nothing in these messages to erase. */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -97,6 +123,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PARAM(naf_fqdn) SD_BUS_PARAM(ua_protocol) SD_BUS_PARAM(options), "shta{sv}",
         SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
         method_derive_naf_key, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Invalidate", "s", SD_BUS_PARAM(btid), "", "", method_invalidate,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 

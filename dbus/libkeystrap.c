@@ -216,3 +216,26 @@ PUBLIC int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fq
     *ret = key;
     return 0;
 }
+
+PUBLIC int keystrap_invalidate(struct keystrap *keystrap, const char *btid) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL;
+    int r;
+
+    if (!keystrap)
+        return -EINVAL;
+    if (!btid)
+        return fail(keystrap, -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
+                    "keystrap_invalidate() needs a B-TID.");
+    r = ensure_bus(keystrap);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_new_method_call(keystrap->bus, &question, "org.keystrap.Agent1",
+                                       "/org/keystrap/Agent1", "org.keystrap.Agent1.Keys",
+                                       "Invalidate");
+    if (r >= 0)
+        r = sd_bus_message_append(question, "s", btid);
+    if (r < 0)
+        return fail(keystrap, r == -ENOMEM ? -ENOMEM : -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
+                    "The B-TID is not UTF-8, or there is no memory.");
+    return ask(keystrap, question, NULL);
+}

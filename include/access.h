@@ -112,6 +112,14 @@ int access_check_aid(const struct access *access, const struct access_caller *ca
                      struct failure *failure);
 
 /**
+ * access_check_any() - may @caller have any key at all? For what only makes sense with one in hand
+ *
+ * Return: 0; ACCESS_E_DENIED.
+ */
+int access_check_any(const struct access *access, const struct access_caller *caller,
+                     struct failure *failure);
+
+/**
  * access_check_manage() - may @caller manage the agent? uid 0 may; else a principal with Manage=yes
  *
  * Return: 0; ACCESS_E_DENIED.

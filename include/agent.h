@@ -143,7 +143,7 @@ struct agent_naf {
     const char *fqdn;           /* as the caller wrote it */
     const uint8_t *ua_protocol;
     size_t ua_protocol_length;  /* must be UA_PROTOCOL_LENGTH */
-    bool force;                 /* bootstrap even though there is a Ks */
+    bool force;                 /* bootstrap even though there is a Ks; so often, see agent_invalidate() */
 };
 
 /**
@@ -178,6 +178,18 @@ struct agent_request *agent_request_cancel(struct agent_request *request);
  */
 int agent_forget(struct agent *agent, const struct access_caller *caller, const char *uicc,
                  struct failure *failure);
+
+/**
+ * agent_invalidate() - an application says that a NAF does not take the key of @btid any more: it asked for bootstrapping
+ * renegotiation (TS 33.220 4.5.3). The Ks is erased at once; the next key costs a bootstrap.
+ * @caller: one who may have a key, or may manage
+ * @btid: of a Ks that is not there, or not any more: nothing is done
+ *
+ * Return: 0; ACCESS_E_DENIED; ACCESS_E_QUOTA beyond RENEGOTIATIONS_PER_MINUTE, which agent_naf.force counts for as well: no
+ * application can have a BSF hammered.
+ */
+int agent_invalidate(struct agent *agent, const struct access_caller *caller, const char *btid,
+                     struct failure *failure);
 
 /* One line of a diagnosis. */
 struct agent_check {

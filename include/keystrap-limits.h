@@ -111,6 +111,7 @@
    answer must not keep a gateway without keys for longer. */
 #define RETRY_AFTER_MAX_SEC 3600u
 /* After a failure that the network or the BSF is to blame for, see backoff.h. */
+#define RENEGOTIATIONS_PER_MINUTE 6u  /* of one card: bootstraps that applications may bring about although there is a Ks */
 #define BACKOFF_BASE_USEC 10000000ull /* the first wait is drawn from ten seconds */
 #define BACKOFF_MAX_USEC 900000000ull /* the window grows to a quarter of an hour */
 #define RENEWAL_EARLIEST_PERCENT 75u  /* of a Ks's life, before which it is not renewed */

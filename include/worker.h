@@ -60,6 +60,7 @@ struct worker_report {
     /* WORKER_CARD */
     enum keystrap_card_state card;
     char reader[PLUGIN_TEXT_MAX];
+    uint64_t departures;           /* cards that this worker saw go, change or be refreshed, if only for a moment */
     struct uicc_identity identity; /* whatever could be read */
     /* resolved names, with WORKER_CARD and r == 0 */
     char impi[IMPI_MAX + 1];

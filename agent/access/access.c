@@ -57,6 +57,18 @@ int access_may_naf(const struct access *access, const struct access_caller *call
     return denial_tell(access, caller, &wish, failure);
 }
 
+int access_check_any(const struct access *access, const struct access_caller *caller,
+                     struct failure *failure) {
+    for (size_t i = 0; i < access->principals_count; i++)
+        if (access->principals[i].nafs_count > 0 && access->principals[i].uas_count > 0 &&
+            principal_is(&access->principals[i], caller))
+            return 0;
+    return failure_set(failure, ACCESS_E_DENIED,
+                       "uid %u may have no key, so it has none to speak of; add a principal with "
+                       "NafFqdn= and UaProtocol= to access.d and reload keystrapd",
+                       (unsigned)caller->uid);
+}
+
 static void add_grant(const struct principal *principal, struct access_aid_grant *grant) {
     grant->pin |= principal->aid_pin;
     if (principal->hash.length > 0 && grant->hashes_count < ACCESS_HASHES_MAX)

@@ -22,6 +22,7 @@ bool agent_card_forget(struct agent_card *card) {
     if (card->expiry)
         (void)sd_event_source_set_enabled(card->expiry, SD_EVENT_OFF);
     card->ks_iccid[0] = '\0';
+    agent_bsf_unplan(card);
     if (there)
         agent_touch(card->agent);
     return there;
@@ -90,13 +91,17 @@ static bool agent_card_ks_may_stay(struct agent_card *card) {
 static bool agent_card_is_other(const struct agent_card *card, const struct worker_report *report) {
     if (report->card != KEYSTRAP_CARD_PRESENT)
         return false;
-    return card->state != KEYSTRAP_CARD_PRESENT || strcmp(card->reader, report->reader) != 0 ||
+    return card->state != KEYSTRAP_CARD_PRESENT || card->departures != report->departures ||
+           strcmp(card->reader, report->reader) != 0 ||
            strcmp(card->identity.iccid, report->identity.iccid) != 0;
 }
 
 static void agent_card_on_card(struct agent_card *card, const struct worker_report *report) {
+    bool departed = card->departures != report->departures;
+
     card->insertions += agent_card_is_other(card, report);
     card->known = true;
+    card->departures = report->departures;
     card->r = report->r;
     card->state = report->card;
     card->identity = report->identity;
@@ -106,7 +111,7 @@ static void agent_card_on_card(struct agent_card *card, const struct worker_repo
     card->failure = report->failure;
     card->last_failure = report->failure;
 
-    if (!agent_card_ks_may_stay(card) && agent_card_forget(card))
+    if ((departed || !agent_card_ks_may_stay(card)) && agent_card_forget(card))
         log_notice("%s: the card of the Ks is gone; the Ks was erased", card->conf->name);
     if (report->r == 0) {
         char impi[16];
@@ -124,12 +129,11 @@ static void agent_card_on_card(struct agent_card *card, const struct worker_repo
 static void agent_card_on_failure(struct agent_card *card, const struct worker_report *report) {
     struct failure failure = report->failure;
 
-    if (report->retry_after_usec > 0)
-        card->not_before_usec = deadline_after(report->retry_after_usec);
     (void)failure_set(&failure, report->r, "the bootstrap failed: %s", outcome_name(report->r));
     card->last_failure = failure;
     log_message(LOG_WARNING, MESSAGE_ID_BOOTSTRAP_FAIL, "%s: bootstrap failed (%s): %s",
                 card->conf->name, outcome_name(report->r), failure.text);
+    agent_bsf_failed(card, report->r, report->retry_after_usec, &failure);
     agent_requests_answer(card, report->r, &failure);
 }
 
@@ -148,13 +152,13 @@ static void agent_card_on_bootstrap(struct agent_card *card, struct worker_repor
     }
 
     card->bootstraps++;
-    card->not_before_usec = 0;
     card->last_card_usec = report->result.card_usec;
     card->last_network_usec = report->result.network_usec;
     card->last_total_usec = report->total_usec;
     failure_clear(&card->last_failure);
     memcpy(card->ks_iccid, card->identity.iccid, sizeof(card->ks_iccid));
     agent_card_watch_expiry(card, report->result.expires_usec);
+    agent_bsf_worked(card, report->result.expires_usec);
     log_message(LOG_INFO, MESSAGE_ID_BOOTSTRAPPED, "%s: bootstrapped with %s in %" PRIu64 " ms%s",
                 card->conf->name, card->bsf, report->total_usec / USEC_PER_MSEC,
                 report->result.resynchronised ? ", after a resynchronisation" : "");
@@ -255,6 +259,7 @@ int agent_card_new(struct agent *agent, struct conf_card *conf, struct agent_car
     agent_request_list_init(&card->waiting);
     agent_request_list_init(&card->diagnosing);
     agent_request_list_init(&card->transmitting);
+    agent_bsf_init(card);
     *ret = card;
     return 0;
 }
@@ -265,6 +270,7 @@ struct agent_card *agent_card_free(struct agent_card *card) {
     worker_free(card->worker);
     keystore_free(card->store);
     sd_event_source_disable_unref(card->expiry);
+    sd_event_source_disable_unref(card->renewal);
     conf_card_free(card->conf);
     free(card);
     return NULL;
@@ -295,8 +301,9 @@ void agent_card_renew_worker(struct agent_card *card, struct worker *worker, str
     card->released = false;
     card->conf = conf;
     card->known = false;
+    card->departures = 0; /* as the new worker counts */
     if (change == CONF_OTHER_KS) {
-        card->not_before_usec = 0; /* what another BSF asked for */
+        agent_bsf_forget(card);
         (void)agent_card_forget(card);
     }
     agent_card_queue_again(card);

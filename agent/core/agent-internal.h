@@ -6,8 +6,10 @@
  */
 
 #include "agent.h"
+#include "backoff.h"
 #include "conf.h"
 #include "keystore.h"
+#include "quota.h"
 #include "secure-element.h"
 #include "worker.h"
 
@@ -59,7 +61,15 @@ struct agent_card {
     struct agent_se_channel *channels;
     uint64_t bootstrap_job; /* under way, 0 for none */
     uint64_t probe_job;
-    uint64_t not_before_usec; /* the BSF asked to be left alone until then, now_usec() clock */
+
+    /* How often the BSF is asked (agent-bsf.c). */
+    struct backoff backoff;
+    uint64_t not_before_usec;      /* it is left alone until then, now_usec() clock */
+    struct failure not_before;     /* why */
+    sd_event_source *renewal;      /* before the Ks dies */
+    bool renewal_due;              /* its time has come, and nobody had used the Ks */
+    bool renewing;                 /* the bootstrap under way is for nobody who waits */
+    struct quota renegotiations;   /* bootstraps that applications bring about */
 
     /* The card as last reported. */
     bool known;
@@ -67,6 +77,7 @@ struct agent_card {
     struct failure failure; /* why r is not 0 */
     enum keystrap_card_state state;
     uint64_t insertions;
+    uint64_t departures; /* as the worker counts them */
     struct uicc_identity identity;
     char reader[PLUGIN_TEXT_MAX];
     char impi[IMPI_MAX + 1];
@@ -201,6 +212,50 @@ int agent_find_usable(struct agent *agent, const char *name, struct agent_card *
  * agent_let_go() - have @worker end, which uses @conf; both are taken over, and freed once it has left its card
  */
 void agent_let_go(struct agent *agent, struct worker *worker, struct conf_card *conf);
+
+/* --- How often a card's BSF is asked (agent-bsf.c) --------------------------------------------------- */
+
+/**
+ * agent_bsf_init() - of a card that is new
+ */
+void agent_bsf_init(struct agent_card *card);
+
+/**
+ * agent_bsf_forget() - the BSF is another one from now on, and nothing is known of that
+ */
+void agent_bsf_forget(struct agent_card *card);
+
+/**
+ * agent_bsf_check() - whether the BSF may be asked now. 0; the outcome of the failure that is the reason why not.
+ */
+int agent_bsf_check(const struct agent_card *card, struct failure *failure);
+
+/**
+ * agent_bsf_failed() - a bootstrap ended with @r and @failure. Where the BSF had its part in that, it is left alone for
+ * @retry_after_usec or longer.
+ */
+void agent_bsf_failed(struct agent_card *card, int r, uint64_t retry_after_usec,
+                      const struct failure *failure);
+
+/**
+ * agent_bsf_worked() - there is a new Ks that dies at @expires_usec; plan its renewal
+ */
+void agent_bsf_worked(struct agent_card *card, uint64_t expires_usec);
+
+/**
+ * agent_bsf_used() - somebody got a key of the Ks
+ */
+void agent_bsf_used(struct agent_card *card);
+
+/**
+ * agent_bsf_unplan() - there is no Ks to renew any more
+ */
+void agent_bsf_unplan(struct agent_card *card);
+
+/**
+ * agent_bsf_renegotiate() - whether an application may bring about one more bootstrap. 0; ACCESS_E_QUOTA.
+ */
+int agent_bsf_renegotiate(struct agent_card *card, struct failure *failure);
 
 /* --- One card (agent-card.c) ----------------------------------------------------------------------- */
 

@@ -130,10 +130,24 @@ static int card_job_resolve_names(struct card_job *job, struct failure *failure)
 static int card_job_transport(struct card_job *job, struct failure *failure) {
     int r;
 
+    /* A program that was ended saw nothing of its card any more: whether that stayed, its identity will tell. */
+    if (!plugin_running(job->plugin))
+        card_job_forget_card(job, true);
     r = plugin_start(job->plugin, failure);
     if (r != 0)
         return r;
     return plugin_dispatch(job->plugin, failure);
+}
+
+/*
+ * Forget the card where the transport has said something since it was read. It went away, if only for a moment, or was
+ * refreshed (TS 102 223): the same ICCID afterwards does not make it the same session.
+ */
+static void card_job_notice_departure(struct card_job *job) {
+    if (!job->uicc || plugin_state(job->plugin)->generation == job->generation)
+        return;
+    job->departures++;
+    card_job_forget_card(job, true);
 }
 
 /* Read the card that is in use. 0, or why that is not possible; a state in which there is none, too. */
@@ -141,8 +155,7 @@ static int card_job_open(struct card_job *job, struct failure *failure) {
     const struct plugin_state *state = plugin_state(job->plugin);
     int r;
 
-    if (job->uicc && state->generation != job->generation)
-        card_job_forget_card(job, true);
+    card_job_notice_departure(job);
     r = card_state_outcome(state, job->conf, failure);
     if (r != 0 || job->open)
         return r;
@@ -213,11 +226,11 @@ int card_job_read(struct card_job *job, struct failure *failure) {
 int card_job_notice(struct card_job *job) {
     if (!job->uicc)
         return UICC_E_CARD_ABSENT;
-    if (plugin_running(job->plugin) && plugin_dispatch(job->plugin, NULL) == 0 &&
-        plugin_state(job->plugin)->generation == job->generation)
-        return 0;
-    card_job_forget_card(job, true);
-    return UICC_E_CARD_ABSENT;
+    if (plugin_running(job->plugin) && plugin_dispatch(job->plugin, NULL) == 0)
+        card_job_notice_departure(job);
+    else
+        card_job_forget_card(job, true);
+    return job->uicc ? 0 : UICC_E_CARD_ABSENT;
 }
 
 bool card_job_is_transient(const struct card_job *job, int outcome) {

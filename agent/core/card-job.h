@@ -24,6 +24,7 @@ struct card_job {
     bool open;               /* uicc_open() worked */
     bool unmatched;          /* cards are there, and none is the one that is meant */
     uint64_t generation;     /* of the plug-in's state that uicc belongs to */
+    uint64_t departures;     /* cards that the running transport saw go, change or be refreshed */
     struct card_se se;       /* callers' channels; none without uicc */
     int cancel_fd;           /* borrowed; readable when the job shall end */
     char impi[IMPI_MAX + 1]; /* "" until the card was read */

@@ -42,6 +42,8 @@ static int agent_answer_key(struct agent_card *card, const char *naf_fqdn,
 
     r = keystore_derive(card->store, naf_fqdn, ua_protocol, &key, &info);
     if (r == 0)
+        agent_bsf_used(card);
+    if (r == 0)
         agent_hand_over(key, &info, bootstrapped, done, userdata);
     return r;
 }
@@ -107,17 +109,6 @@ static int agent_check_card(const struct agent_card *card, struct failure *failu
     return failure_set(failure, card->r, "%s", card->failure.text);
 }
 
-static int agent_check_bsf(const struct agent_card *card, struct failure *failure) {
-    uint64_t now = now_usec();
-
-    if (now >= card->not_before_usec)
-        return 0;
-    return failure_set(failure, UB_E_BUSY,
-                       "the BSF %s asked to be left alone for another %" PRIu64
-                       " s; ask again then",
-                       card->bsf, (card->not_before_usec - now) / USEC_PER_SEC + 1);
-}
-
 /* How many requests of the user @uid wait already. */
 static size_t agent_count_user(const struct agent *agent, uid_t uid) {
     size_t count = 0;
@@ -151,7 +142,7 @@ static int agent_enqueue(struct agent_request *request, struct failure *failure)
         r = agent_check_card(card, failure);
     /* Who may manage may also try before the BSF's time: its word is not under any proof. */
     if (r == 0 && card->bootstrap_job == 0 && request->kind != AGENT_REQUEST_BOOTSTRAP)
-        r = agent_check_bsf(card, failure);
+        r = agent_bsf_check(card, failure);
     if (r == 0)
         r = agent_card_want_bootstrap(card);
     if (r != 0)
@@ -225,6 +216,9 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
 
     *ret = NULL;
     r = agent_check_naf(agent, caller, naf, &request, &failure);
+    /* Without a Ks it brings nothing about that would not be anyway. */
+    if (r == 0 && naf->force && agent_card_has_ks(request.card))
+        r = agent_bsf_renegotiate(request.card, &failure);
     if (r == 0 && !naf->force) {
         r = agent_answer_key(request.card, request.naf_fqdn, naf->ua_protocol, false, done,
                              userdata);
@@ -288,7 +282,7 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
     free(request);
 
     /* A job that nobody waits for ends; who asks from now on gets a new one. */
-    if (card->bootstrap_job != 0 && agent_request_list_empty(&card->waiting)) {
+    if (card->bootstrap_job != 0 && !card->renewing && agent_request_list_empty(&card->waiting)) {
         worker_cancel(card->worker, card->bootstrap_job);
         card->bootstrap_job = 0;
         agent_touch(card->agent);
@@ -309,6 +303,36 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, const 
     for (size_t i = 0; r == 0 && i < agent->cards_count; i++)
         if (!uicc || agent->cards[i] == card)
             (void)agent_card_forget(agent->cards[i]);
+    return r;
+}
+
+/* The card whose Ks has @btid; NULL for none. */
+static struct agent_card *agent_card_of_btid(struct agent *agent, const char *btid) {
+    struct keystore_info info;
+
+    for (size_t i = 0; i < agent->cards_count; i++)
+        if (keystore_get(agent->cards[i]->store, &info) == 0 && strcmp(info.btid, btid) == 0)
+            return agent->cards[i];
+    return NULL;
+}
+
+int agent_invalidate(struct agent *agent, const struct access_caller *caller, const char *btid,
+                     struct failure *failure) {
+    struct failure denial = {0};
+    struct agent_card *card;
+    int r;
+
+    r = access_check_any(agent->access, caller, &denial);
+    if (r != 0 && access_check_manage(agent->access, caller, NULL) != 0) {
+        agent_log_denial(agent, caller, &denial);
+        return failure_set(failure, r, "%s", denial.text);
+    }
+    card = agent_card_of_btid(agent, btid);
+    if (!card)
+        return 0; /* it is as dead as it was wished to be */
+    r = agent_bsf_renegotiate(card, failure);
+    if (r == 0)
+        (void)agent_card_forget(card);
     return r;
 }
 

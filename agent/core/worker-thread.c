@@ -37,9 +37,9 @@ void worker_on_plugin_started(int pidfd, void *userdata) {
 }
 
 static bool card_report_equal(const struct worker_report *a, const struct worker_report *b) {
-    return a->r == b->r && a->card == b->card && strcmp(a->reader, b->reader) == 0 &&
-           strcmp(a->impi, b->impi) == 0 && strcmp(a->bsf, b->bsf) == 0 &&
-           strcmp(a->failure.text, b->failure.text) == 0 &&
+    return a->r == b->r && a->card == b->card && a->departures == b->departures &&
+           strcmp(a->reader, b->reader) == 0 && strcmp(a->impi, b->impi) == 0 &&
+           strcmp(a->bsf, b->bsf) == 0 && strcmp(a->failure.text, b->failure.text) == 0 &&
            strcmp(a->identity.iccid, b->identity.iccid) == 0 &&
            a->identity.pin == b->identity.pin && a->identity.pin_tries == b->identity.pin_tries;
 }
@@ -86,6 +86,7 @@ static void worker_look(struct worker *worker) {
     report->identity.pin_tries = -1;
     if (card->uicc)
         report->identity = *uicc_identity(card->uicc);
+    report->departures = card->departures;
     memcpy(report->impi, card->impi, sizeof(report->impi));
     memcpy(report->bsf, card->bsf, sizeof(report->bsf));
 

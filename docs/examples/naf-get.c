@@ -55,14 +55,17 @@ static long get(const char *url, struct curl_slist *connect_to,
 }
 
 /* Derive the key, use it, erase it. */
-static long log_in(struct keystrap *keystrap, const char *fqdn, unsigned flags, const char *url,
+static long log_in(struct keystrap *keystrap, const char *fqdn, const char *url,
                    struct curl_slist *connect_to) {
     struct keystrap_naf_key *key = NULL;
     long status;
 
-    if (keystrap_derive_naf_key(keystrap, fqdn, KEYSTRAP_UA_HTTP_DIGEST, flags, &key) < 0)
+    if (keystrap_derive_naf_key(keystrap, fqdn, KEYSTRAP_UA_HTTP_DIGEST, 0, &key) < 0)
         errx(EX_NOPERM, "%s", keystrap_last_error(keystrap));
     status = get(url, connect_to, key);
+    /* The NAF asks for bootstrapping renegotiation: the next key shall be of another Ks. */
+    if (status == 401)
+        (void)keystrap_invalidate(keystrap, keystrap_naf_key_btid(key));
     keystrap_naf_key_free(key);
     return status;
 }
@@ -95,9 +98,9 @@ int main(int argc, char **argv) {
     if (keystrap_open(&keystrap) < 0)
         errx(EX_UNAVAILABLE, "%s", keystrap_last_error(NULL));
 
-    status = log_in(keystrap, argv[1], 0, argv[2], connect_to);
+    status = log_in(keystrap, argv[1], argv[2], connect_to);
     if (status == 401)
-        status = log_in(keystrap, argv[1], KEYSTRAP_FORCE_BOOTSTRAP, argv[2], connect_to);
+        status = log_in(keystrap, argv[1], argv[2], connect_to);
     printf("HTTP status %ld\n", status);
 
     keystrap_close(keystrap);

@@ -77,6 +77,15 @@ int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fqdn,
                             struct keystrap_naf_key **ret);
 
 /**
+ * keystrap_invalidate() - the NAF does not take the key of @btid any more and asks for bootstrapping renegotiation: the next
+ * keystrap_derive_naf_key() gets a new one. A B-TID that was replaced meanwhile changes nothing, so that of several
+ * applications the first one causes the bootstrap; KEYSTRAP_FORCE_BOOTSTRAP causes one for each.
+ *
+ * Return: 0; negative errno as keystrap_derive_naf_key().
+ */
+int keystrap_invalidate(struct keystrap *keystrap, const char *btid);
+
+/**
  * keystrap_naf_key_*() - all borrowed from the key. The octets are in locked memory that core dumps leave out (as far as
  * RLIMIT_MEMLOCK allows: keystrap_naf_key_locked() tells).
  */

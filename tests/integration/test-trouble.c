@@ -34,6 +34,13 @@ static void expect_recovery(struct gateway *gateway) {
     assert_true(gateway->keystrapd->running);
 }
 
+/* An application may not ask a BSF again at once that has failed; the operator may. */
+static void expect_recovery_of_bsf(struct gateway *gateway) {
+    assert_int_equal(world_ctl(gateway->bsf, "clear", NULL, 0), 0);
+    assert_int_equal(gateway_bootstrap(gateway), 0);
+    expect_recovery(gateway);
+}
+
 static void no_card_is_a_state_and_a_card_that_comes_is_used(void **state) {
     struct gateway gateway;
 
@@ -127,7 +134,7 @@ static void a_network_that_the_card_does_not_trust_is_not_answered(void **state)
     expect_error(&gateway, 69, "network");
     expect_last_error(&gateway, "NetworkNotAuthentic");
     assert_int_equal(gateway_count(gateway.bsf, "requests"), 1);
-    expect_recovery(&gateway);
+    expect_recovery_of_bsf(&gateway);
 }
 
 static void a_pin_is_named_and_never_tried(void **state) {
@@ -165,18 +172,17 @@ static void what_a_bsf_does_wrong_has_a_name(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char key[128], state_now[32];
+        char state_now[32];
 
         fprintf(stderr, "%s\n", cases[i].fault);
         assert_int_equal(world_ctl(gateway.bsf, cases[i].fault, NULL, 0), 0);
-        assert_int_not_equal(
-            gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, sizeof(key)), 0);
+        assert_int_not_equal(gateway_bootstrap(&gateway), 0);
         expect_last_error(&gateway, cases[i].error);
         gateway_property(&gateway, "State", state_now, sizeof(state_now));
         assert_string_equal(state_now, "card-ready");
         assert_int_equal(world_ctl(gateway.bsf, "clear", NULL, 0), 0);
     }
-    expect_recovery(&gateway);
+    expect_recovery_of_bsf(&gateway);
 }
 
 static void a_bsf_that_hangs_is_left_at_the_deadline(void **state) {
@@ -189,7 +195,22 @@ static void a_bsf_that_hangs_is_left_at_the_deadline(void **state) {
     expect_error(&gateway, 75, "did not answer in time");
     expect_last_error(&gateway, "BsfTimeout");
     assert_true(world_elapsed_msec(gateway.world) - begin < 5000);
-    expect_recovery(&gateway);
+    expect_recovery_of_bsf(&gateway);
+}
+
+static void a_bsf_that_failed_is_left_alone_by_applications(void **state) {
+    struct gateway gateway;
+    uint64_t requests;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    /* With Retry-After the first draw cannot be over at once. */
+    assert_int_equal(world_ctl(gateway.bsf, "fault status 503 30", NULL, 0), 0);
+    expect_error(&gateway, 75, "503");
+    requests = gateway_count(gateway.bsf, "requests");
+    assert_int_equal(world_ctl(gateway.bsf, "clear", NULL, 0), 0);
+    expect_error(&gateway, 75, "because the last try failed: ");
+    assert_int_equal(gateway_count(gateway.bsf, "requests"), requests);
+    expect_recovery_of_bsf(&gateway);
 }
 
 static void a_bsf_that_is_not_there_is_named(void **state) {
@@ -257,6 +278,7 @@ int main(void) {
         cmocka_unit_test(a_pin_is_named_and_never_tried),
         cmocka_unit_test(what_a_bsf_does_wrong_has_a_name),
         cmocka_unit_test(a_bsf_that_hangs_is_left_at_the_deadline),
+        cmocka_unit_test(a_bsf_that_failed_is_left_alone_by_applications),
         cmocka_unit_test(a_bsf_that_is_not_there_is_named),
         cmocka_unit_test(an_http_program_that_is_killed_is_replaced),
         cmocka_unit_test(the_last_caller_to_go_ends_the_bootstrap),

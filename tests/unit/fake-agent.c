@@ -261,6 +261,16 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, const 
     return 0;
 }
 
+int agent_invalidate(struct agent *agent, const struct access_caller *caller, const char *btid,
+                     struct failure *failure) {
+    agent->caller = *caller;
+    if (agent->denied)
+        return failure_set(failure, ACCESS_E_DENIED, "No principal grants a key");
+    if (strcmp(agent->status.btid, btid) == 0)
+        agent->status.btid = "";
+    return 0;
+}
+
 int agent_get_identity(struct agent *agent, const struct access_caller *caller, const char *uicc,
                        const struct uicc_identity **ret, const char **ret_impi,
                        struct failure *failure) {

@@ -15,8 +15,9 @@
 struct other_side {
     pthread_t thread;
     bool lies;
-    int ready, stop; /* eventfds */
-    uint64_t asked;  /* by the liar, once it has ended */
+    int ready, stop;     /* eventfds */
+    uint64_t asked;      /* by the liar, once it has ended */
+    struct agent *agent; /* of the real service; to be touched between calls only */
 };
 
 static struct private_bus private_bus;
@@ -93,6 +94,7 @@ static void serve(sd_event *event, struct other_side *side) {
         assert_return_code(sd_bus_request_name(bus, SERVICE_BUS_NAME, 0), 0);
     } else {
         fake_agent_init(&agent);
+        side->agent = &agent;
         assert_int_equal(service_new(event, &agent, &service, &failure), 0);
     }
     assert_return_code(eventfd_write(side->ready, 1), 0);
@@ -182,6 +184,25 @@ static void a_key_of_the_real_service_is_whole(void **state) {
     assert_int_equal(keystrap_naf_key_expires(key), FAKE_EXPIRES_UTC);
     assert_int_equal(keystrap_naf_key_expires_boottime(key), FAKE_EXPIRES_BOOT);
     keystrap_naf_key_free(key);
+}
+
+static void the_card_that_was_chosen_is_asked_and_a_b_tid_invalidated(void **state) {
+    struct keystrap_naf_key *key = NULL;
+    struct keystrap *keystrap = *state;
+
+    assert_int_equal(keystrap_set_uicc(keystrap, "a-name-of-seventeen"), -EINVAL);
+    assert_int_equal(keystrap_set_uicc(keystrap, "back-2"), 0);
+    assert_int_equal(
+        keystrap_derive_naf_key(keystrap, "naf.example.com", KEYSTRAP_UA_HTTP_DIGEST, 0, &key), 0);
+    assert_string_equal(other.agent->uicc, "back-2");
+    assert_int_equal(keystrap_set_uicc(keystrap, NULL), 0);
+    assert_int_equal(keystrap_invalidate(keystrap, keystrap_naf_key_btid(key)), 0);
+    keystrap_naf_key_free(key);
+    assert_int_equal(keystrap_invalidate(keystrap, "unknown"), 0);
+    assert_int_equal(keystrap_invalidate(keystrap, NULL), -EINVAL);
+    assert_int_equal(keystrap_invalidate(keystrap, "\xff"), -EINVAL);
+    other.agent->denied = true;
+    assert_int_equal(keystrap_invalidate(keystrap, "unknown"), -EACCES);
 }
 
 static void a_thousand_keys_leave_no_descriptor_open(void **state) {
@@ -351,6 +372,7 @@ static int arena_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SERVICE(a_key_of_the_real_service_is_whole),
+        SERVICE(the_card_that_was_chosen_is_asked_and_a_b_tid_invalidated),
         SERVICE(a_thousand_keys_leave_no_descriptor_open),
         SERVICE(a_deadline_ends_a_call_that_waits),
         SERVICE(wrong_arguments_do_not_reach_the_bus),

@@ -281,6 +281,30 @@ static void a_key_is_asked_of_the_card_that_the_caller_names(void **state) {
     assert_string_equal(w->agent.uicc, "(null)");
 }
 
+static void invalidate(struct service_world *w, const char *btid, struct answer *answer) {
+    assert_return_code(sd_bus_call_method_async(w->client, NULL, SERVICE_BUS_NAME, SERVICE_PATH,
+                                                SERVICE_KEYS, "Invalidate", answer_got, answer, "s",
+                                                btid),
+                       0);
+    answer_wait(w->event, answer);
+}
+
+static void what_an_application_invalidates_is_told_before_it_is_answered(void **state) {
+    struct service_world *w = *state;
+    _cleanup_answer_ struct answer bootstrap = {0}, right = {0}, denied = {0};
+    struct heard heard = {0};
+
+    manage(w->client, "Bootstrap", true, &bootstrap);
+    answer_wait(w->event, &bootstrap);
+    listen(w, &heard);
+    invalidate(w, FAKE_BTID, &right);
+    assert_false(sd_bus_message_is_method_error(right.message, NULL));
+    assert_string_equal(heard.text, "PropertiesChanged default;PropertiesChanged Agent1;");
+    w->agent.denied = true;
+    invalidate(w, FAKE_BTID, &denied);
+    assert_error(&denied, ERROR_PREFIX "AccessDenied");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_up, world_down)
 
 int main(void) {
@@ -292,6 +316,7 @@ int main(void) {
         TEST(the_object_manager_has_all_cards),
         TEST(the_methods_of_a_card_are_for_that_card),
         TEST(the_manager_takes_the_name_of_a_card_as_an_option),
+        TEST(what_an_application_invalidates_is_told_before_it_is_answered),
         TEST(a_key_is_asked_of_the_card_that_the_caller_names),
     };
 
