@@ -48,6 +48,14 @@ int gba_bsf_from_imsi(const char *imsi, unsigned mnc_length, char ret[FQDN_MAX +
                       struct failure *failure);
 
 /**
+ * gba_bsf_from_impi() - bsf.DOMAIN of the IMPI; in 3gppnetwork.org with "pub" before that (TS 23.003 16.2): what holds
+ * with an ISIM, and without any card
+ *
+ * Return: 0; UICC_E_IDENTITY. @ret may be written to in any case.
+ */
+int gba_bsf_from_impi(const char *impi, char ret[FQDN_MAX + 1], struct failure *failure);
+
+/**
  * gba_fqdn_normalise() - NFKC (TS 33.220 B.2.1.2), then lower case for ASCII letters, and check
  *
  * An FQDN here is 1 to NAF_FQDN_MAX octets of UTF-8 without control, formatting or unassigned characters, white
@@ -317,6 +325,13 @@ struct bootstrapping_info {
  */
 int bootstrapping_info_parse(const uint8_t *body, size_t length, struct bootstrapping_info *ret,
                              struct failure *failure);
+
+/**
+ * gba_lifetime_parse() - a lifetime as text, an xs:dateTime, as seconds since the epoch; without zone it is UTC
+ *
+ * Return: 0; -EINVAL.
+ */
+int gba_lifetime_parse(const char *text, int64_t *ret);
 
 /**
  * http_date_parse() - an HTTP Date, all three forms of RFC 9110 5.6.7, as seconds since the epoch

@@ -119,6 +119,8 @@
 #define RENEWAL_MARGIN_USEC 30000000ull /* and at least so long before its end */
 #define CLOCK_PLAUSIBLE_SEC 1735689600 /* 2025-01-01T00:00:00Z; a local clock before it was never set */
 
+#define CREDENTIAL_MAX 1024u          /* octets of a password or PIN from a systemd credential */
+
 /* --- Configuration ----------------------------------------------------------------------------- */
 #define CARDS_MAX 16u                 /* cards that one agent serves */
 #define CARD_NAME_MAX 16u             /* octets in the name of a card */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who we are and where the BSF is, from the IMSI (TS 23.003 13.3 and 16.2).
+ * Who we are and where the BSF is, from the IMSI or the IMPI (TS 23.003 13.3 and 16.2).
  *
  * A USIM has no IMPI of its own, so the private identity and the BSF's name are made of its IMSI. The operator's
- * code has three digits in a name even where the IMSI has two.
+ * code has three digits in a name even where the IMSI has two. An ISIM has one, and the BSF is in its domain.
  */
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gba.h"
 
@@ -71,5 +72,27 @@ int gba_bsf_from_imsi(const char *imsi, unsigned mnc_length, char ret[FQDN_MAX +
     if (r != 0)
         return r;
     (void)snprintf(ret, FQDN_MAX + 1, "bsf.mnc%s.mcc%s.pub.3gppnetwork.org", plmn.mnc, plmn.mcc);
+    return 0;
+}
+
+int gba_bsf_from_impi(const char *impi, char ret[FQDN_MAX + 1], struct failure *failure) {
+    static const char root[] = "3gppnetwork.org";
+    const char *at = strrchr(impi, '@'), *domain = at ? at + 1 : "", *tail;
+    size_t length = strlen(domain);
+    int written;
+
+    if (length == 0)
+        return failure_set(failure, UICC_E_IDENTITY,
+                           "the private identity (IMPI) has no domain after \"@\"; configure the "
+                           "BSF's name");
+    tail = length >= strlen(root) ? domain + length - strlen(root) : NULL;
+    if (tail && strcasecmp(tail, root) == 0 && (tail == domain || tail[-1] == '.'))
+        written = snprintf(ret, FQDN_MAX + 1, "bsf.%.*spub.%s", (int)(tail - domain), domain, root);
+    else
+        written = snprintf(ret, FQDN_MAX + 1, "bsf.%s", domain);
+    if (written < 0 || (size_t)written > FQDN_MAX)
+        return failure_set(failure, UICC_E_IDENTITY,
+                           "the domain of the private identity (IMPI) is too long; configure the "
+                           "BSF's name");
     return 0;
 }

@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "datetime.h"
 #include "gba.h"
 #include "util.h"
 
@@ -40,6 +41,10 @@ const char *gba_mode_name(enum gba_mode mode) {
         return "digest";
     }
     return "";
+}
+
+int gba_lifetime_parse(const char *text, int64_t *ret) {
+    return xs_datetime_parse(text, ret);
 }
 
 /* --- 2G GBA --------------------------------------------------------------------------------------- */

@@ -179,8 +179,43 @@ static void test_a_name_that_grows_beyond_the_limit_is_refused(void **state _unu
     assert_no_name(name);
 }
 
+/* The worked name of TS 23.003 16.2, and domains that only look like it. */
+static void test_bsf_of_an_impi(void **state _unused_) {
+    static const struct {
+        const char *impi, *bsf; /* NULL: there is none */
+    } cases[] = {
+        {"x@ims.mnc000.mcc738.3gppnetwork.org", "bsf.ims.mnc000.mcc738.pub.3gppnetwork.org"},
+        {"x@y@ims.example", "bsf.ims.example"},
+        {"x@3gppnetwork.org", "bsf.pub.3gppnetwork.org"},
+        {"x@IMS.3GPPnetwork.org", "bsf.IMS.pub.3gppnetwork.org"},
+        {"x@not3gppnetwork.org", "bsf.not3gppnetwork.org"},
+        {"x@", NULL},
+        {"x", NULL},
+        {"", NULL},
+    };
+    char impi[IMPI_MAX + 1], bsf[FQDN_MAX + 1];
+
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct failure failure = {0};
+
+        assert_int_equal(gba_bsf_from_impi(cases[i].impi, bsf, &failure),
+                         cases[i].bsf ? 0 : UICC_E_IDENTITY);
+        if (cases[i].bsf)
+            assert_string_equal(bsf, cases[i].bsf);
+        assert_null(strstr(failure.text, "x@"));
+    }
+    memset(impi, 'd', IMPI_MAX);
+    impi[IMPI_MAX] = '\0';
+    impi[0] = '@';
+    assert_int_equal(gba_bsf_from_impi(impi, bsf, NULL), UICC_E_IDENTITY);
+    impi[FQDN_MAX - 3] = '\0'; /* "bsf." takes four of them, "@" none */
+    assert_int_equal(gba_bsf_from_impi(impi, bsf, NULL), 0);
+    assert_int_equal(strlen(bsf), FQDN_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bsf_of_an_impi),
         cmocka_unit_test(test_operator_codes_have_three_digits_in_names),
         cmocka_unit_test(test_shortest_imsi_has_one_digit_after_the_operator),
         cmocka_unit_test(test_what_is_no_imsi_is_refused_and_not_shown),

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Credentials: the secrets that an administrator gives the service, as systemd hands them over (systemd.exec(5),
+ * LoadCredential= and SetCredentialEncrypted=): files in the directory that $CREDENTIALS_DIRECTORY names, in memory that is
+ * not swapped, for this service alone.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "keystrap-limits.h"
+#include "secret.h"
+
+#define CREDENTIAL_DIGEST "keystrap.gba-digest" /* the password of GBA_Digest */
+#define CREDENTIAL_PIN1   "keystrap.pin1"
+#define CREDENTIAL_UPIN   "keystrap.upin"
+
+/**
+ * credential_read() - the credential NAME.CARD, or NAME where there is none for the card alone
+ * @card: its name in the configuration
+ * @min, @max: octets that it must have, 1 to CREDENTIAL_MAX; one newline at its end is not counted and taken off
+ * @digits: 0 to 9 alone
+ *
+ * Return: 0 with octets that the caller owns; -ENOENT where there is neither; -EINVAL for one that is none of what is asked,
+ * or no regular file; another errno.
+ */
+int credential_read(const char *name, const char *card, size_t min, size_t max, bool digits,
+                    struct secret **ret);
