@@ -105,8 +105,8 @@ static void test_a_pin_is_digits_of_its_length(void **state _unused_) {
     static const struct {
         const char *text;
         int r;
-    } cases[] = {{"1234", 0},          {"12345678\n", 0},  {"123", -EINVAL},
-                 {"123456789", -EINVAL}, {"12a4", -EINVAL}, {"1234 ", -EINVAL}};
+    } cases[] = {{"1234", 0},       {"12345678\n", 0}, {"123", -EINVAL}, {"123456789", -EINVAL},
+                 {"12a4", -EINVAL}, {"1234 ", -EINVAL}};
 
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_secret_ struct secret *pin = NULL;
