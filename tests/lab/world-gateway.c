@@ -97,12 +97,13 @@ struct world_process *world_start_bus(struct world *world) {
     return r < 0 ? not_started(process, r, "the bus's address") : started(process);
 }
 
-/* Name (of MAX_READERNAME octets or nothing) and state of the first reader. */
-static LONG first_reader(char *ret_name, DWORD *ret_state) {
+/* Name (of MAX_READERNAME octets or nothing) and state of reader number @index, from 0. */
+static LONG look_at_reader(unsigned index, char *ret_name, DWORD *ret_state) {
     SCARDCONTEXT context;
     SCARD_READERSTATE state = {0};
     char readers[PCSCLITE_MAX_READERS_CONTEXTS * (MAX_READERNAME + 1)];
     DWORD size = sizeof(readers);
+    const char *reader = readers;
     LONG r;
 
     r = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context);
@@ -110,23 +111,25 @@ static LONG first_reader(char *ret_name, DWORD *ret_state) {
         return r;
     r = SCardListReaders(context, NULL, readers, &size);
     if (r == SCARD_S_SUCCESS) {
-        state.szReader = readers;
+        for (; index > 0 && *reader; index--)
+            reader += strlen(reader) + 1;
+        state.szReader = reader;
         r = SCardGetStatusChange(context, 0, &state, 1);
         *ret_state = state.dwEventState;
         if (ret_name)
-            (void)snprintf(ret_name, MAX_READERNAME, "%.*s", MAX_READERNAME - 1, readers);
+            (void)snprintf(ret_name, MAX_READERNAME, "%.*s", MAX_READERNAME - 1, reader);
     }
     (void)SCardReleaseContext(context);
     return r;
 }
 
-/* Until the first reader has a card, or none, or @process, which may be NULL, has ended. */
-static int await_card(struct world_process *process, bool present, uint64_t msec) {
+/* Until the reader has a card, or none, or @process, which may be NULL, has ended. */
+static int await_card(struct world_process *process, unsigned reader, bool present, uint64_t msec) {
     uint64_t deadline = world_now_usec() + msec * USEC_PER_MSEC;
 
     for (;;) {
         DWORD state = 0;
-        LONG r = first_reader(NULL, &state);
+        LONG r = look_at_reader(reader, NULL, &state);
 
         if (process && !world_reap(process))
             return -ECHILD;
@@ -140,14 +143,14 @@ static int await_card(struct world_process *process, bool present, uint64_t msec
 }
 
 int world_wait_card(bool present, uint64_t msec) {
-    return await_card(NULL, present, msec);
+    return await_card(NULL, 0, present, msec);
 }
 
 int world_reader(char *ret, size_t size) {
     char name[MAX_READERNAME];
     DWORD state;
 
-    if (first_reader(name, &state) != SCARD_S_SUCCESS)
+    if (look_at_reader(0, name, &state) != SCARD_S_SUCCESS)
         return world_complain(-EIO, "pcscd has no reader");
     (void)snprintf(ret, size, "%s", name);
     return 0;
@@ -160,7 +163,7 @@ struct world_process *world_start_pcscd(struct world *world) {
     DWORD state;
 
     process = world_start_as(world, WORLD_USER_ROOT, argv);
-    while (process && first_reader(NULL, &state) != SCARD_S_SUCCESS) {
+    while (process && look_at_reader(0, NULL, &state) != SCARD_S_SUCCESS) {
         if (!world_reap(process) || world_left_msec(deadline) == 0)
             return not_started(process, 0, "its reader");
         (void)world_wait(process, RETRY_MSEC);
@@ -193,17 +196,30 @@ static struct world_process *start_lab(struct world *world, const char *command,
     return process;
 }
 
-struct world_process *world_start_usim(struct world *world, const char *subscriber,
-                                       const char *const *extra) {
-    const char *const args[] = {"--subscribers", SUBSCRIBERS, "--subscriber", subscriber, NULL};
+/* vpcd listens on one port a reader, from 0x8c7b on. */
+static struct world_process *start_usim(struct world *world, unsigned reader,
+                                        const char *subscriber, const char *const *extra) {
+    const char *const vpcd[] = {"127.0.0.1:35963", "127.0.0.1:35964"};
+    const char *const args[] = {"--subscribers", SUBSCRIBERS, "--subscriber", subscriber, "--vpcd",
+                                vpcd[reader],    NULL};
     struct world_process *process;
     int r;
 
     process = start_lab(world, "usim", args, extra, true);
     if (!process)
         return NULL;
-    r = await_card(process, true, WORLD_WAIT_MSEC);
+    r = await_card(process, reader, true, WORLD_WAIT_MSEC);
     return r < 0 ? not_started(process, r, "pcscd to see the card") : started(process);
+}
+
+struct world_process *world_start_usim(struct world *world, const char *subscriber,
+                                       const char *const *extra) {
+    return start_usim(world, 0, subscriber, extra);
+}
+
+struct world_process *world_start_second_usim(struct world *world, const char *subscriber,
+                                              const char *const *extra) {
+    return start_usim(world, 1, subscriber, extra);
 }
 
 /* "ready PORT [ZNPORT]" on stdout. */

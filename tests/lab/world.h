@@ -101,7 +101,7 @@ int world_run(int (*body)(struct world *world, void *userdata), void *userdata);
 struct world_process *world_start_bus(struct world *world);
 
 /**
- * world_start_pcscd() - pcscd with the virtual reader of vpcd, no card in it; ready when a client can connect
+ * world_start_pcscd() - pcscd with the two virtual readers of vpcd, no card in them; ready when a client can connect
  *
  * Waits for the reader too. It may be stopped and started again.
  */
@@ -118,7 +118,14 @@ struct world_process *world_start_usim(struct world *world, const char *subscrib
                                        const char *const *extra);
 
 /**
- * world_wait_card() - wait until pcscd sees a card in its reader, or none
+ * world_start_second_usim() - likewise, into the second reader, which pcscd shows beside the first and which is empty without
+ * this
+ */
+struct world_process *world_start_second_usim(struct world *world, const char *subscriber,
+                                              const char *const *extra);
+
+/**
+ * world_wait_card() - wait until pcscd sees a card in its first reader, or none
  *
  * pcscd looks every 400 ms. Return: 0; -ETIMEDOUT; -EIO when pcscd does not answer. Prints nothing.
  */
