@@ -28,6 +28,7 @@ struct demo {
     struct world_process *usim, *bsf, *naf, *keystrapd;
     char url[128];
     char address[64];
+    const char *transport; /* "pcsc", or the protocol of a modem */
     bool keep;
 };
 
@@ -68,24 +69,45 @@ static double msec(const struct world_process *process) {
     return (double)process->ready_usec / 1000.0;
 }
 
+static bool has_modem(const struct demo *demo) {
+    return strcmp(demo->transport, "pcsc") != 0;
+}
+
+static int raise_card(struct demo *demo) {
+    const char *place = "reader";
+    char reader[128];
+
+    if (has_modem(demo)) {
+        place = "modem";
+        demo->usim = world_start_modem(demo->world, demo->transport, SUBSCRIBER, NULL);
+        if (demo->usim)
+            step(demo, "A modem is up, %s.",
+                 strcmp(demo->transport, "at") == 0 ? "with a serial port for AT commands"
+                 : strcmp(demo->transport, "qmi") == 0
+                     ? "which speaks QMI, at the place of qmi-proxy"
+                     : "which speaks MBIM, at the place of mbim-proxy");
+    } else {
+        if (!world_start_pcscd(demo->world) || world_reader(reader, sizeof(reader)) < 0)
+            return -1;
+        step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
+        demo->usim = world_start_usim(demo->world, SUBSCRIBER, NULL);
+    }
+    if (!demo->usim)
+        return -1;
+    step(demo, "A USIM is in the %s: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
+         place, SUBSCRIBER);
+    return 0;
+}
+
 static int raise_surroundings(struct demo *demo) {
     struct world_process *process;
-    char reader[128];
 
     process = world_start_bus(demo->world);
     if (!process)
         return -1;
     step(demo, "The system bus is up: dbus-daemon with the service's policy.");
-    process = world_start_pcscd(demo->world);
-    if (!process || world_reader(reader, sizeof(reader)) < 0)
+    if (raise_card(demo) < 0)
         return -1;
-    step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
-    demo->usim = world_start_usim(demo->world, SUBSCRIBER, NULL);
-    if (!demo->usim)
-        return -1;
-    step(demo,
-         "A USIM is in the reader: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
-         SUBSCRIBER);
     demo->bsf = world_start_bsf(demo->world, NULL);
     demo->naf = demo->bsf ? world_start_naf(demo->world, demo->bsf, NULL) : NULL;
     if (!demo->naf)
@@ -94,7 +116,8 @@ static int raise_surroundings(struct demo *demo) {
          WORLD_BSF_NAME, WORLD_NAF_NAME);
     (void)snprintf(demo->url, sizeof(demo->url), "http://" WORLD_NAF_NAME ":%u/", demo->naf->port);
     (void)snprintf(demo->address, sizeof(demo->address), "127.0.0.1:%u", demo->naf->port);
-    return world_write_defaults(demo->bsf);
+    return has_modem(demo) ? world_write_modem(demo->bsf, demo->transport, "")
+                           : world_write_defaults(demo->bsf);
 }
 
 static int raise_keystrapd(struct demo *demo) {
@@ -199,7 +222,8 @@ static void keep(struct demo *demo) {
     (void)printf("  nsenter -t %d -a keystrapctl doctor\n", pid);
     (void)printf("  nsenter -t %d -a busctl introspect org.keystrap.Agent1 /org/keystrap/Agent1\n",
                  pid);
-    (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);
+    if (!has_modem(demo))
+        (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);
     (void)printf("  nsenter -t %d -a runuser -u meter -- keystrapctl naf-key " WORLD_NAF_NAME
                  " --format=none\n",
                  pid);
@@ -237,7 +261,8 @@ static int tell(struct world *world, void *userdata) {
                       "keystrap-lab demo: the story broke off after the last step above.\n");
         return EXIT_FAILURE;
     }
-    step(demo, "Done: from a card reader to a key in an application's hand.");
+    step(demo, "Done: from a %s to a key in an application's hand.",
+         has_modem(demo) ? "modem" : "card reader");
     if (demo->keep)
         keep(demo);
     return EXIT_SUCCESS;
@@ -245,25 +270,41 @@ static int tell(struct world *world, void *userdata) {
 
 static void help(FILE *stream) {
     (void)fputs(
-        "Usage: keystrap-lab demo [--keep]\n"
+        "Usage: keystrap-lab demo [OPTION...]\n"
         "Runs the product in a world of its own and tells, with time stamps, how a key comes\n"
         "from a SIM to an application. Needs root. Exit code 0 only if the NAF let it in.\n\n"
+        "  --transport pcsc|qmi|mbim|at  where the SIM is: a card reader, or a modem (pcsc)\n"
         "  --keep  leave the world running until Ctrl-C, and print how to talk to it\n",
         stream);
 }
 
+static bool is_transport(const char *name) {
+    static const char *const transports[] = {"pcsc", "qmi", "mbim", "at"};
+
+    for (size_t i = 0; i < ELEMENTS(transports); i++)
+        if (strcmp(name, transports[i]) == 0)
+            return true;
+    (void)fprintf(stderr, "keystrap-lab demo: there is no transport \"%s\"\n", name);
+    return false;
+}
+
 int demo_main(int argc, char **argv) {
-    static const struct option options[] = {
-        {"keep", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'}, {0}};
-    struct demo demo = {0};
+    static const struct option options[] = {{"keep", no_argument, NULL, 'k'},
+                                            {"transport", required_argument, NULL, 't'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct demo demo = {.transport = "pcsc"};
     int c;
 
-    while ((c = getopt_long(argc, argv, "hk", options, NULL)) != -1) {
-        if (c != 'k') {
+    while ((c = getopt_long(argc, argv, "hkt:", options, NULL)) != -1) {
+        if (c == 'k') {
+            demo.keep = true;
+        } else if (c == 't' && is_transport(optarg)) {
+            demo.transport = optarg;
+        } else {
             help(c == 'h' ? stdout : stderr);
             return c == 'h' ? EXIT_SUCCESS : EX_USAGE;
         }
-        demo.keep = true;
     }
     if (optind < argc) {
         help(stderr);

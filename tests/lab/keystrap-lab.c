@@ -23,6 +23,9 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"usim", "a UICC with a USIM, plugged into pcscd through the vpcd reader", usim_main},
+    {"qmi-modem", "a modem with a UICC in it, that speaks QMI", qmi_modem_main},
+    {"mbim-modem", "the same, that speaks MBIM", mbim_modem_main},
+    {"at-modem", "the same, with a serial port for AT commands", at_modem_main},
     {"bsf", "a BSF with its home network, over HTTP", bsf_main},
     {"naf", "a NAF that asks the BSF for its users' keys, over HTTP", naf_main},
     {"ctl", "send one command to the control socket of another subcommand", ctl_main},
@@ -34,7 +37,7 @@ static void print_help(FILE *stream) {
     fprintf(stream, "Usage: keystrap-lab SUBCOMMAND [OPTION...]\n"
                     "A cellular world in small: card and network to run keystrap against.\n\n");
     for (size_t i = 0; i < LENGTH_OF(subcommands); i++)
-        fprintf(stream, "  %-6s  %s\n", subcommands[i].name, subcommands[i].help);
+        fprintf(stream, "  %-10s  %s\n", subcommands[i].name, subcommands[i].help);
     fprintf(stream, "\nEach subcommand has its own --help.\n");
 }
 

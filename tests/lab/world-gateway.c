@@ -222,6 +222,24 @@ struct world_process *world_start_second_usim(struct world *world, const char *s
     return start_usim(world, 1, subscriber, extra);
 }
 
+struct world_process *world_start_modem(struct world *world, const char *protocol,
+                                        const char *subscriber, const char *const *extra) {
+    const bool at = strcmp(protocol, "at") == 0;
+    const char *const args[] = {
+        "--subscribers",         SUBSCRIBERS, "--subscriber", subscriber, at ? "--device" : NULL,
+        at ? WORLD_MODEM : NULL, NULL};
+    struct world_process *process;
+    char command[32];
+    int r;
+
+    (void)snprintf(command, sizeof(command), "%s-modem", protocol);
+    process = start_lab(world, command, args, extra, true);
+    if (!process)
+        return NULL;
+    r = world_wait_output(process, "ready", WORLD_WAIT_MSEC, NULL);
+    return r < 0 ? not_started(process, r, "its \"ready\" line") : started(process);
+}
+
 /* "ready PORT [ZNPORT]" on stdout. */
 static struct world_process *await_ports(struct world_process *process, bool zn) {
     _cleanup_free_ char *line = NULL;
@@ -267,18 +285,37 @@ int world_write_access(const char *text) {
     return world_write_file(WORLD_ACCESS, text);
 }
 
-int world_write_defaults(const struct world_process *bsf) {
-    char text[512];
+/* keystrap.conf with @uicc in front, and the usual access rules. */
+static int write_usual(const struct world_process *bsf, const char *uicc) {
+    char text[1024];
     int r;
 
     (void)snprintf(text, sizeof(text),
-                   "[GBA]\n# " WORLD_BSF_NAME ", which no DNS of this world knows\n"
+                   "%s[GBA]\n# " WORLD_BSF_NAME ", which no DNS of this world knows\n"
                    "ConnectTo=127.0.0.1:%u\n",
-                   bsf->port);
+                   uicc, bsf->port);
     r = world_write_config(text);
     return r < 0 ? r
                  : world_write_access("[Principal meter]\nUser=meter\n"
                                       "NafFqdn=naf.example.com *.example.com\nUaProtocol=*\n");
+}
+
+int world_write_defaults(const struct world_process *bsf) {
+    return write_usual(bsf, "");
+}
+
+int world_write_modem(const struct world_process *bsf, const char *protocol, const char *more) {
+    const char *device = "/dev/cdc-wdm0";
+    char text[512];
+
+    /* libmbim asks whether there is a file, though the proxy opens it. */
+    if (strcmp(protocol, "mbim") == 0)
+        device = "/dev/null";
+    if (strcmp(protocol, "at") == 0)
+        device = WORLD_MODEM;
+    (void)snprintf(text, sizeof(text), "[UICC]\nTransport=%s\nDevice=%s\n%s\n", protocol, device,
+                   more);
+    return write_usual(bsf, text);
 }
 
 struct world_process *world_spawn_keystrapd(struct world *world, const char *const *args,

@@ -30,6 +30,7 @@
 #define WORLD_PLUGINS   WORLD_BUILD "/plugins"
 #define WORLD_CONFIG    "/etc/keystrap/keystrap.conf"
 #define WORLD_ACCESS    "/etc/keystrap/access.d/world.conf"
+#define WORLD_MODEM     WORLD_SCRATCH "/modem"
 #define WORLD_WAIT_MSEC 20000
 #define WORLD_SKIPPED   77 /* what world_run() returns without root: ctest's "skipped" */
 
@@ -123,6 +124,21 @@ struct world_process *world_start_usim(struct world *world, const char *subscrib
  */
 struct world_process *world_start_second_usim(struct world *world, const char *subscriber,
                                               const char *const *extra);
+
+/**
+ * world_start_modem() - a modem with the lab's card in it, which speaks @protocol: "qmi", "mbim" or "at"
+ * @extra: more arguments for `keystrap-lab PROTOCOL-modem`, NULL-terminated, or NULL
+ *
+ * It is at the place of qmi-proxy or mbim-proxy, or, for "at", at the serial port WORLD_MODEM.
+ */
+struct world_process *world_start_modem(struct world *world, const char *protocol,
+                                        const char *subscriber, const char *const *extra);
+
+/**
+ * world_write_modem() - as world_write_defaults(), with the card in the modem
+ * @more: more lines for [UICC], or ""
+ */
+int world_write_modem(const struct world_process *bsf, const char *protocol, const char *more);
 
 /**
  * world_wait_card() - wait until pcscd sees a card in its first reader, or none

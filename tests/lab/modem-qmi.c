@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * keystrap-lab qmi-modem: QMI, the UIM service of it, and what a client of qmi-proxy says to it.
+ *
+ * A frame: 01, length (u16, little-endian as all here), flags, service, client; then flags, transaction (one octet for
+ * service 0, else two), message (u16), length of the fields (u16); fields of type, length (u16) and value.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "modem.h"
+
+enum {
+    SERVICE_CTL = 0x00,
+    SERVICE_DMS = 0x02,
+    SERVICE_UIM = 0x0b,
+
+    CTL_VERSION_INFO = 0x0021,
+    CTL_ALLOCATE = 0x0022,
+    CTL_RELEASE = 0x0023,
+    CTL_SYNC = 0x0027,
+    CTL_PROXY_OPEN = 0xff00,
+
+    UIM_RESET = 0x0000,
+    UIM_READ_TRANSPARENT = 0x0020,
+    UIM_REFRESH_REGISTER = 0x002a,
+    UIM_REFRESH_COMPLETE = 0x002c,
+    UIM_REGISTER_EVENTS = 0x002e,
+    UIM_CARD_STATUS = 0x002f,
+    UIM_CARD_STATUS_INDICATION = 0x0032,
+    UIM_REFRESH_INDICATION = 0x0033,
+    UIM_AUTHENTICATE = 0x0034,
+    UIM_SEND_APDU = 0x003b,
+    UIM_LOGICAL_CHANNEL = 0x003f,
+    UIM_OPEN_CHANNEL = 0x0042,
+    UIM_REFRESH_REGISTER_ALL = 0x0044,
+
+    ERROR_MALFORMED = 1,
+    ERROR_INTERNAL = 3,
+    ERROR_CIDS_EXHAUSTED = 5,
+    ERROR_INVALID_CID = 7,
+    ERROR_INVALID_ARGUMENT = 48,
+    ERROR_INSUFFICIENT_RESOURCES = 68,
+    ERROR_INVALID_COMMAND = 71,
+    ERROR_FILE_NOT_FOUND = 80,
+    ERROR_NO_SIM = 102,
+
+    SESSION_PRIMARY = 0,
+    SESSION_CARD_SLOT_1 = 6,
+    CID_BROADCAST = 0xff,
+};
+
+/* The fields of an answer. */
+struct fields {
+    uint8_t data[1024];
+    size_t length;
+};
+
+static unsigned u16(const uint8_t *at) {
+    return (unsigned)(at[0] | at[1] << 8);
+}
+
+static void put(struct fields *to, uint8_t type, const void *value, size_t length) {
+    uint8_t *at = to->data + to->length;
+
+    if (to->length + 3 + length > sizeof(to->data))
+        return;
+    at[0] = type;
+    at[1] = (uint8_t)length;
+    at[2] = (uint8_t)(length >> 8);
+    memcpy(at + 3, value, length);
+    to->length += 3 + length;
+}
+
+/* With the count of the value's octets before them, in one octet or two. */
+static void put_counted(struct fields *to, uint8_t type, const uint8_t *value, size_t length,
+                        unsigned prefix) {
+    uint8_t counted[2 + CARD_REPLY_MAX] = {(uint8_t)length};
+
+    if (prefix == 2)
+        counted[1] = (uint8_t)(length >> 8);
+    memcpy(counted + prefix, value, length);
+    put(to, type, counted, prefix + length);
+    explicit_bzero(counted, sizeof(counted));
+}
+
+static void put_result(struct fields *to, unsigned error) {
+    const uint8_t value[] = {error != 0, 0, (uint8_t)error, (uint8_t)(error >> 8)};
+
+    put(to, 0x02, value, sizeof(value));
+}
+
+/* The field of a request; NULL where it is missing or shorter than MIN octets. */
+static const uint8_t *get(const uint8_t *fields, size_t length, uint8_t type, size_t min,
+                          size_t *ret_length) {
+    for (size_t at = 0; at + 3 <= length; at += 3 + u16(fields + at + 1)) {
+        const size_t n = u16(fields + at + 1);
+
+        if (at + 3 + n > length)
+            return NULL;
+        if (fields[at] == type && n >= min) {
+            *ret_length = n;
+            return fields + at + 3;
+        }
+    }
+    return NULL;
+}
+
+/* HEAD is service, client, flags, transaction and message. */
+static void send_frame(struct modem *modem, struct modem_client *client, const uint8_t *head,
+                       size_t head_length, const struct fields *fields) {
+    const size_t length = 4 + head_length + 2 + fields->length;
+    uint8_t frame[1100] = {0x01, (uint8_t)(length - 1), (uint8_t)((length - 1) >> 8), 0x80};
+
+    memcpy(frame + 4, head, head_length);
+    frame[4 + head_length] = (uint8_t)fields->length;
+    frame[5 + head_length] = (uint8_t)(fields->length >> 8);
+    memcpy(frame + 6 + head_length, fields->data, fields->length);
+    modem_send(modem, client, frame, length);
+    explicit_bzero(frame, sizeof(frame));
+}
+
+/* --- The control service ---------------------------------------------------------------------------------- */
+
+static void allocate(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+    size_t n;
+    const uint8_t *service = get(in, length, 0x01, 1, &n);
+
+    for (uint8_t cid = 1; service && cid <= MODEM_CIDS_MAX; cid++)
+        if (!modem->cids[cid]) {
+            const uint8_t given[] = {*service, cid};
+
+            modem->cids[cid] = true;
+            put_result(out, 0);
+            put(out, 0x01, given, sizeof(given));
+            return;
+        }
+    put_result(out, service ? ERROR_CIDS_EXHAUSTED : ERROR_MALFORMED);
+}
+
+static void release(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+    size_t n;
+    const uint8_t *given = get(in, length, 0x01, 2, &n);
+
+    if (!given || given[1] > MODEM_CIDS_MAX || !modem->cids[given[1]]) {
+        put_result(out, ERROR_INVALID_CID);
+        return;
+    }
+    modem->cids[given[1]] = false;
+    put_result(out, 0);
+    put(out, 0x01, given, 2);
+}
+
+static void version_info(struct fields *out) {
+    static const uint8_t services[] = {3, SERVICE_CTL, 1, 0,           5, 0, SERVICE_DMS, 1,
+                                       0, 14,          0, SERVICE_UIM, 1, 0, 46,          0};
+
+    put_result(out, 0);
+    put(out, 0x01, services, sizeof(services));
+}
+
+static void control(struct modem *modem, struct modem_client *client, const uint8_t *frame,
+                    unsigned message, const uint8_t *in, size_t length) {
+    const uint8_t head[] = {SERVICE_CTL, 0, 0x01, frame[7], frame[8], frame[9]};
+    struct fields out = {0};
+
+    if (message == CTL_ALLOCATE)
+        allocate(modem, in, length, &out);
+    else if (message == CTL_RELEASE)
+        release(modem, in, length, &out);
+    else if (message == CTL_VERSION_INFO)
+        version_info(&out);
+    else if (message == CTL_SYNC || message == CTL_PROXY_OPEN)
+        put_result(&out, 0);
+    else
+        put_result(&out, ERROR_INVALID_COMMAND);
+    send_frame(modem, client, head, sizeof(head), &out);
+}
+
+/* --- UIM -------------------------------------------------------------------------------------------------- */
+
+static size_t put_application(uint8_t *to, uint8_t type, const struct modem_application *from) {
+    static const uint8_t rest[] = {0, 3, 3, 10, 3, 3, 10};               /* PINs are disabled */
+    const uint8_t head[] = {type, 7, 0, 0, 0, 0, (uint8_t)from->length}; /* ready */
+
+    if (from->length == 0)
+        return 0;
+    memcpy(to, head, sizeof(head));
+    memcpy(to + sizeof(head), from->aid, from->length);
+    memcpy(to + sizeof(head) + from->length, rest, sizeof(rest));
+    return sizeof(head) + from->length + sizeof(rest);
+}
+
+static void put_card_status(struct modem *modem, struct fields *out) {
+    uint8_t value[256] = {0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, modem->present};
+    const bool usim = modem->present && modem->usim.length > 0;
+    const bool isim = modem->present && modem->isim.length > 0;
+    size_t at = 14;
+
+    if (!usim)
+        value[0] = value[1] = 0xff;
+    value[at++] = (uint8_t)(usim + isim);
+    if (usim)
+        at += put_application(value + at, 2, &modem->usim);
+    if (isim)
+        at += put_application(value + at, 5, &modem->isim);
+    put(out, 0x10, value, at);
+}
+
+static void put_status_word(struct fields *out, const uint8_t *reply, size_t length) {
+    if (length >= 2)
+        put(out, 0x10, reply + length - 2, 2);
+}
+
+static void open_channel(struct modem *modem, const uint8_t *in, size_t length,
+                         struct fields *out) {
+    uint8_t reply[CARD_REPLY_MAX];
+    size_t n = 0, answer = 0;
+    const uint8_t *aid = get(in, length, 0x10, 1, &n);
+    uint8_t channel;
+
+    if (!aid || aid[0] + 1u > n || aid[0] > MODEM_AID_MAX) {
+        put_result(out, ERROR_INVALID_ARGUMENT);
+        return;
+    }
+    channel = (uint8_t)modem_open(modem, aid + 1, aid[0], reply, &answer);
+    put_result(out, channel > 0 ? 0
+                    : answer == 2 && reply[0] == 0x6a && reply[1] == 0x81
+                        ? ERROR_INSUFFICIENT_RESOURCES
+                        : ERROR_INTERNAL);
+    if (channel > 0)
+        put(out, 0x10, &channel, 1);
+    if (answer >= 2) {
+        put(out, 0x11, reply + answer - 2, 2);
+        put_counted(out, 0x12, reply, answer - 2, 1);
+    }
+}
+
+static void send_apdu(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+    uint8_t reply[CARD_REPLY_MAX];
+    size_t n = 0, ignored, answer;
+    const uint8_t *apdu = get(in, length, 0x02, 2, &n),
+                  *channel = get(in, length, 0x10, 1, &ignored);
+
+    if (!apdu || u16(apdu) + 2u > n || (channel && !card_channel_is_open(modem->card, *channel))) {
+        put_result(out, ERROR_INVALID_ARGUMENT);
+        return;
+    }
+    answer = modem_transmit_on(modem, channel ? *channel : 0, apdu + 2, u16(apdu), reply);
+    put_result(out, answer > 0 ? 0 : ERROR_INTERNAL);
+    if (answer > 0)
+        put_counted(out, 0x10, reply, answer, 2);
+    explicit_bzero(reply, sizeof(reply));
+}
+
+static void close_channel(struct modem *modem, const uint8_t *in, size_t length,
+                          struct fields *out) {
+    size_t n;
+    const uint8_t *channel = get(in, length, 0x11, 1, &n);
+
+    put_result(out, channel && modem_close(modem, *channel) ? 0 : ERROR_INVALID_ARGUMENT);
+}
+
+/* The application of a session; NULL for the modem's own, which is the USIM. False where there is none such. */
+static bool session_application(struct modem *modem, const uint8_t *session, size_t length,
+                                const struct modem_application **ret) {
+    *ret = NULL;
+    if (session[0] == SESSION_PRIMARY)
+        return true;
+    if (session[1] + 2u > length || session[1] < 7)
+        return false;
+    *ret = session[8] == 0x04 ? &modem->isim : &modem->usim;
+    return (*ret)->length > 0;
+}
+
+static void authenticate(struct modem *modem, const uint8_t *in, size_t length,
+                         struct fields *out) {
+    static const uint8_t contexts[] = {[2] = 0x80, [3] = 0x81, [5] = 0x84, [6] = 0x84, [11] = 0x81};
+    const struct modem_application *application;
+    uint8_t reply[CARD_REPLY_MAX];
+    size_t n = 0, m = 0, answer;
+    const uint8_t *session = get(in, length, 0x01, 2, &n), *data = get(in, length, 0x02, 3, &m);
+
+    if (!session || !data || u16(data + 1) + 3u > m || u16(data + 1) > 255 ||
+        data[0] >= sizeof(contexts) || contexts[data[0]] == 0 ||
+        !session_application(modem, session, n, &application)) {
+        put_result(out, ERROR_INVALID_ARGUMENT);
+        return;
+    }
+    answer =
+        modem_authenticate(modem, application, contexts[data[0]], data + 3, u16(data + 1), reply);
+    put_result(out, answer >= 2 && reply[answer - 2] == 0x90 ? 0 : ERROR_INTERNAL);
+    put_status_word(out, reply, answer);
+    if (answer > 2)
+        put_counted(out, 0x11, reply, answer - 2, 2);
+    explicit_bzero(reply, sizeof(reply));
+}
+
+static void read_transparent(struct modem *modem, const uint8_t *in, size_t length,
+                             struct fields *out) {
+    const struct modem_application *application = NULL;
+    uint8_t reply[CARD_REPLY_MAX];
+    size_t n = 0, m = 0, answer = 0;
+    const uint8_t *session = get(in, length, 0x01, 2, &n), *file = get(in, length, 0x02, 3, &m);
+
+    if (!session || !file || file[2] + 3u > m ||
+        (session[0] != SESSION_CARD_SLOT_1 &&
+         !session_application(modem, session, n, &application))) {
+        put_result(out, ERROR_INVALID_ARGUMENT);
+        return;
+    }
+    /* The path is of the MF alone, or ends in the application. */
+    if (file[2] <= 2)
+        application = NULL;
+    else if (!application)
+        application = &modem->usim;
+    answer = modem_read(modem, application, (uint16_t)u16(file), reply);
+    put_result(out, answer >= 2 && reply[answer - 2] == 0x90 ? 0 : ERROR_FILE_NOT_FOUND);
+    put_status_word(out, reply, answer);
+    if (answer > 2)
+        put_counted(out, 0x11, reply, answer - 2, 2);
+}
+
+static int operation_of(unsigned message) {
+    switch (message) {
+    case UIM_OPEN_CHANNEL:
+        return MODEM_OPEN;
+    case UIM_LOGICAL_CHANNEL:
+        return MODEM_CLOSE;
+    case UIM_SEND_APDU:
+        return MODEM_APDU;
+    case UIM_AUTHENTICATE:
+        return MODEM_AUTHENTICATE;
+    case UIM_READ_TRANSPARENT:
+        return MODEM_READ;
+    case UIM_CARD_STATUS:
+        return MODEM_STATUS;
+    default:
+        return -1;
+    }
+}
+
+static void uim_operation(struct modem *modem, int operation, const uint8_t *in, size_t length,
+                          struct fields *out) {
+    if (modem->refusals[operation] != 0)
+        put_result(out, modem->refusals[operation]);
+    else if (operation != MODEM_STATUS && !modem->present)
+        put_result(out, ERROR_NO_SIM);
+    else if (operation == MODEM_OPEN)
+        open_channel(modem, in, length, out);
+    else if (operation == MODEM_CLOSE)
+        close_channel(modem, in, length, out);
+    else if (operation == MODEM_APDU)
+        send_apdu(modem, in, length, out);
+    else if (operation == MODEM_AUTHENTICATE)
+        authenticate(modem, in, length, out);
+    else if (operation == MODEM_READ)
+        read_transparent(modem, in, length, out);
+    else {
+        put_result(out, 0);
+        put_card_status(modem, out);
+    }
+}
+
+static void uim(struct modem *modem, struct modem_client *client, const uint8_t *frame,
+                unsigned message, const uint8_t *in, size_t length) {
+    const uint8_t head[] = {frame[4], frame[5], 0x02, frame[7], frame[8], frame[9], frame[10]};
+    const int operation = operation_of(message);
+    struct fields out = {0};
+
+    if (frame[5] == 0 || frame[5] > MODEM_CIDS_MAX || !modem->cids[frame[5]])
+        put_result(&out, ERROR_INVALID_CID);
+    else if (frame[4] == SERVICE_UIM && operation >= 0)
+        uim_operation(modem, operation, in, length, &out);
+    else if (frame[4] == SERVICE_UIM &&
+             (message == UIM_RESET || message == UIM_REGISTER_EVENTS ||
+              message == UIM_REFRESH_REGISTER || message == UIM_REFRESH_REGISTER_ALL ||
+              message == UIM_REFRESH_COMPLETE))
+        put_result(&out, 0);
+    else
+        put_result(&out, ERROR_INVALID_COMMAND);
+    send_frame(modem, client, head, sizeof(head), &out);
+    explicit_bzero(&out, sizeof(out));
+}
+
+/* --- The protocol ------------------------------------------------------------------------------------------- */
+
+static size_t whole(const uint8_t *in, size_t length) {
+    if (in[0] != 0x01)
+        return SIZE_MAX;
+    if (length < 3)
+        return 0;
+    if (u16(in + 1) < 11 || u16(in + 1) + 1u > MODEM_MESSAGE_MAX)
+        return SIZE_MAX;
+    return length >= u16(in + 1) + 1u ? u16(in + 1) + 1u : 0;
+}
+
+static void take(struct modem *modem, struct modem_client *client, const uint8_t *frame,
+                 size_t length) {
+    const size_t id = frame[4] == SERVICE_CTL ? 8 : 9;
+    size_t fields;
+
+    if (length < id + 4)
+        return;
+    fields = u16(frame + id + 2);
+    if (id + 4 + fields > length)
+        return;
+    if (frame[4] == SERVICE_CTL)
+        control(modem, client, frame, u16(frame + id), frame + id + 4, fields);
+    else
+        uim(modem, client, frame, u16(frame + id), frame + id + 4, fields);
+}
+
+static void indicate(struct modem *modem, unsigned message, const struct fields *fields) {
+    const uint8_t head[] = {SERVICE_UIM,      CID_BROADCAST,          0x04, 0, 0,
+                            (uint8_t)message, (uint8_t)(message >> 8)};
+
+    for (unsigned i = 0; i < MODEM_CLIENTS_MAX; i++)
+        send_frame(modem, &modem->clients[i], head, sizeof(head), fields);
+}
+
+static void tell(struct modem *modem, bool refresh) {
+    static const uint8_t ended[] = {2, 0, SESSION_PRIMARY, 0, 0, 0}; /* with success, by a reset */
+    struct fields fields = {0};
+
+    if (refresh) {
+        put(&fields, 0x10, ended, sizeof(ended));
+        indicate(modem, UIM_REFRESH_INDICATION, &fields);
+        return;
+    }
+    put_card_status(modem, &fields);
+    indicate(modem, UIM_CARD_STATUS_INDICATION, &fields);
+}
+
+const struct modem_protocol modem_qmi = {
+    .name = "qmi",
+    .proxy = "qmi-proxy",
+    .whole = whole,
+    .take = take,
+    .tell = tell,
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * keystrap-lab qmi-modem, mbim-modem and at-modem, for their own files: a modem with a card in it, at the place of the
+ * proxy that programs look for, or at a device of its own.
+ *
+ * modem.c has the command line, modem-run.c the loop, modem-control.c the control commands, modem-card.c what any
+ * modem does with its card; modem-qmi.c, modem-mbim.c and modem-at.c speak the protocols.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "card.h"
+#include "control.h"
+#include "faults.h"
+
+enum {
+    MODEM_CLIENTS_MAX = 16,
+    MODEM_MESSAGE_MAX = 4096,
+    MODEM_AID_MAX = 16,
+    MODEM_CIDS_MAX = 32, /* client identifiers that the modem gives away at most */
+    MODEM_NEVER = -1,
+};
+
+struct modem;
+
+/* Whoever is connected; for a device, whoever has it open. */
+struct modem_client {
+    int fd; /* -1: free */
+    uint8_t in[MODEM_MESSAGE_MAX];
+    size_t length;
+};
+
+/* What can be refused on demand. */
+enum modem_operation {
+    MODEM_OPEN,
+    MODEM_CLOSE,
+    MODEM_APDU,
+    MODEM_AUTHENTICATE,
+    MODEM_READ,
+    MODEM_STATUS,
+    MODEM_OPERATIONS,
+};
+extern const char *const modem_operation_names[MODEM_OPERATIONS];
+
+struct modem_protocol {
+    const char *name;
+    const char *proxy; /* the abstract socket of its proxy; NULL: there is none */
+
+    /* Octets of the message that IN begins with; 0: it is not whole yet; SIZE_MAX: it never will be. */
+    size_t (*whole)(const uint8_t *in, size_t length);
+    void (*take)(struct modem *modem, struct modem_client *client, const uint8_t *message,
+                 size_t length);
+    /* The card came, went, or (with REFRESH) changed. NULL: the protocol has no word for it. */
+    void (*tell)(struct modem *modem, bool refresh);
+};
+extern const struct modem_protocol modem_qmi, modem_mbim, modem_at;
+
+struct modem_options {
+    const struct modem_protocol *protocol;
+    const char *subscribers;
+    const char *subscriber;
+    const char *control;
+    const char *listen; /* abstract name, when there is no device */
+    const char *device; /* path of a link to a pseudo-terminal; NULL: listen */
+    bool verbose;
+    struct card_options card;
+};
+
+/* An application of the card, as EF_DIR names it; length 0 for none. */
+struct modem_application {
+    uint8_t aid[MODEM_AID_MAX];
+    size_t length;
+};
+
+struct modem {
+    const struct modem_options *options;
+    struct card *card;
+    bool present; /* the card is in */
+    struct modem_application usim, isim;
+    struct faults faults;
+    struct control *control;
+
+    int listener; /* -1: none */
+    int64_t back_at; /* when it is there again after a reset; MODEM_NEVER: it is there */
+    struct modem_client clients[MODEM_CLIENTS_MAX];
+
+    uint32_t refusals[MODEM_OPERATIONS]; /* codes of the protocol's; 0: none */
+    bool lost; /* the answer to the message under way does not leave */
+
+    bool cids[MODEM_CIDS_MAX + 1]; /* QMI */
+    uint32_t groups[CARD_CHANNELS_MAX + 1]; /* MBIM: the tag of each open channel */
+    bool echo; /* AT */
+    unsigned opened, closed; /* channels, since the start */
+};
+
+/* --- modem-card.c ---------------------------------------------------------------------------------------- */
+
+/* Finds the applications; to be called when the card comes. */
+void modem_card_in(struct modem *modem);
+void modem_card_out(struct modem *modem);
+
+/*
+ * One command to the card, with faults. Returns the length of the answer; 0 where there is no card. The answer may be
+ * lost: then MODEM->lost.
+ */
+size_t modem_transmit(struct modem *modem, const uint8_t *command, size_t length,
+                      uint8_t ret_reply[CARD_REPLY_MAX]);
+
+/* The same with the channel that the modem keeps beside the command in its class octet. */
+size_t modem_transmit_on(struct modem *modem, unsigned channel, const uint8_t *command,
+                         size_t length, uint8_t ret_reply[CARD_REPLY_MAX]);
+
+/*
+ * Opens a channel and selects AID on it; the card's answer to SELECT, with its status word, to RET_REPLY. The channel;
+ * 0 where there is none: then the answer is the card's that refused.
+ */
+unsigned modem_open(struct modem *modem, const uint8_t *aid, size_t length,
+                    uint8_t ret_reply[CARD_REPLY_MAX], size_t *ret_length);
+
+/* Closes it. False where it is not open. */
+bool modem_close(struct modem *modem, unsigned channel);
+
+/* How many are open beside the basic one. */
+unsigned modem_channels(const struct modem *modem);
+
+/* AUTHENTICATE of an application (NULL: the USIM) with P2 and the data field; the answer as of modem_transmit(). */
+size_t modem_authenticate(struct modem *modem, const struct modem_application *application,
+                          uint8_t p2, const uint8_t *data, size_t length,
+                          uint8_t ret_reply[CARD_REPLY_MAX]);
+
+/* The whole of a transparent file: of an application, or (NULL) of the MF. The answer as of modem_transmit(). */
+size_t modem_read(struct modem *modem, const struct modem_application *application, uint16_t file,
+                  uint8_t ret_reply[CARD_REPLY_MAX]);
+
+/* --- modem-run.c ----------------------------------------------------------------------------------------- */
+
+/* Sends LENGTH octets, unless the answer is to be lost. */
+void modem_send(struct modem *modem, struct modem_client *client, const void *data, size_t length);
+
+/* Takes the modem off the line: everybody is disconnected, the card loses power, and it comes back after MSEC. */
+void modem_reset(struct modem *modem, unsigned msec);
+
+extern const struct control_command modem_commands[];
+
+/* Runs the modem until SIGTERM or SIGINT; returns the exit code. */
+int modem_run(const struct modem_options *options, const struct lab_subscriber *subscriber);
