@@ -112,9 +112,11 @@ int http_tls_fail(CURL *easy, const struct http_job *job, CURLcode code, const c
                       "versions are not safe";
     if (words)
         return failure_set(failure, HTTP_E_TLS, "%.120s: %s", peer, words);
-    return failure_set(
-        failure, HTTP_E_TLS,
-        "%.120s: the TLS handshake failed: %.120s; check that this is a BSF, and tell "
-        "the operator if it is",
-        peer, error);
+    /* Many a server hangs up without an alert when it has no version in common. */
+    return failure_set(failure, HTTP_E_TLS,
+                       "%.100s: the TLS handshake failed: %.80s; check that this is a BSF%s, and "
+                       "tell the operator if "
+                       "it is",
+                       peer, error,
+                       job->tls_1_3 ? " that speaks TLS 1.3 (or set TlsMin=1.2 in [GBA])" : "");
 }

@@ -11,6 +11,7 @@
  *     gpi IMPI FQDN UA [u]            make a GBA Push Info for a NAF, UA in hex, for a card with GBA_U or not: in hex
  *     bootstraps                      how many have succeeded
  *     btid                            the B-TID given out last
+ *     request                         what the last request was like: target, host, field X-Lab, user agent
  *     forget                          forget every bootstrap, as a BSF that was restarted
  *     usec                            microseconds spent on Ub requests, all together
  *
@@ -164,6 +165,8 @@ static int control_query(void *userdata, int argc, char **argv, char *answer, si
     (void)pthread_mutex_lock(&bsf->lock);
     if (strcmp(argv[0], "bootstraps") == 0)
         snprintf(answer, size, "%" PRIu64, bsf->counts.bootstraps);
+    else if (strcmp(argv[0], "request") == 0)
+        snprintf(answer, size, "%s", bsf->last_request);
     else if (strcmp(argv[0], "btid") == 0)
         snprintf(answer, size, "%s", bsf->last_btid);
     else
@@ -256,6 +259,7 @@ const struct control_command bsf_commands[] = {
     {"count", "", 0, 0, control_count},
     {"bootstraps", "", 0, 0, control_query},
     {"btid", "", 0, 0, control_query},
+    {"request", "", 0, 0, control_query},
     {"usec", "", 0, 0, control_query},
     {"forget", "", 0, 0, control_forget},
     {NULL, NULL, 0, 0, NULL},

@@ -330,8 +330,8 @@ static int check_request(struct exchange *exchange) {
 
     if (strcmp(request->method, "GET") != 0)
         return refuse(exchange, 405, "Bootstrapping is a GET.\n");
-    if (strcmp(request->path, "/") != 0)
-        return refuse(exchange, 404, "Bootstrapping is at \"/\".\n");
+    if (strcmp(request->path, bsf->path ? bsf->path : "/") != 0)
+        return refuse(exchange, 404, "Bootstrapping is somewhere else.\n");
     if (!lab_request_host_is(request, bsf->name))
         return refuse(exchange, 400, "The Host field names another BSF.\n");
     if (!request->authorization ||
@@ -347,6 +347,17 @@ static int check_request(struct exchange *exchange) {
     if (strcmp(parameter(exchange, LAB_DIGEST_URI), request->target) != 0)
         return refuse(exchange, 400, "The uri is not that of the request.\n");
     return 0;
+}
+
+/* For who wants to know what a client says: X-Lab stands for any field that an operator wants. */
+static void note_request(const struct exchange *exchange) {
+    const struct lab_request *request = exchange->request;
+    const char *lab = lab_request_field(request, "X-Lab");
+
+    snprintf(exchange->bsf->last_request, BSF_REQUEST_SIZE,
+             "target=%s host=%s x-lab=%s user-agent=%s", request->target,
+             request->host ? request->host : "", lab ? lab : "",
+             request->user_agent ? request->user_agent : "");
 }
 
 static int serve(struct exchange *exchange) {
@@ -378,6 +389,7 @@ int bsf_serve_ub(const struct lab_request *request, struct lab_reply *reply, voi
 
     (void)pthread_mutex_lock(&bsf->lock);
     bsf->counts.requests++;
+    note_request(&exchange);
     exchange.now = bsf_clock_sec();
     if (bsf_fault_take(bsf, BSF_FAULT_CLOCK_SKEW, &fault))
         exchange.now += fault->argument;

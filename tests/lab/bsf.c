@@ -30,6 +30,7 @@ struct settings {
     const char *tls_priority;
     const char *name;
     const char *realm;
+    const char *path;
     unsigned long lifetime;
     unsigned long ind;
     struct bsf_ways ways;
@@ -48,6 +49,7 @@ enum bsf_option {
     OPTION_AKAV2,
     OPTION_NAME,
     OPTION_REALM,
+    OPTION_PATH,
     OPTION_LIFETIME,
     OPTION_IND,
     OPTION_HELP,
@@ -66,6 +68,7 @@ static const struct option options[] = {
     {"akav2", no_argument, NULL, OPTION_AKAV2},
     {"name", required_argument, NULL, OPTION_NAME},
     {"realm", required_argument, NULL, OPTION_REALM},
+    {"path", required_argument, NULL, OPTION_PATH},
     {"lifetime", required_argument, NULL, OPTION_LIFETIME},
     {"ind", required_argument, NULL, OPTION_IND},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -82,6 +85,7 @@ static void print_help(FILE *stream) {
         "  --zn-listen ADDRESS:PORT where NAFs ask for keys: GET /zn?btid=...&nafid=BASE64\n"
         "  --name FQDN              of the BSF: " DEFAULT_NAME " if absent\n"
         "  --realm FQDN             of the challenge; the name if absent\n"
+        "  --path PATH              of Ub; / if absent\n"
         "  --lifetime SECONDS       of every Ks, whatever the subscriber's is\n"
         "  --ind N                  the index of sequence numbers for GBA; 1 if absent\n"
         "  --mode me|u|2g           of GBA, for every subscriber; me if absent. Who says "
@@ -152,6 +156,9 @@ static int set_option(struct settings *settings, int option, const char *value) 
     case OPTION_REALM:
         settings->realm = value;
         return check_name(value);
+    case OPTION_PATH:
+        settings->path = value;
+        return value[0] == '/' ? 0 : -EINVAL;
     case OPTION_LIFETIME:
         return parse_number(value, 10ul * 366 * 86400, &settings->lifetime);
     case OPTION_IND:
@@ -167,6 +174,7 @@ static int load(const struct settings *settings, struct bsf *bsf) {
 
     bsf->name = settings->name;
     bsf->realm = settings->realm ? settings->realm : settings->name;
+    bsf->path = settings->path;
     bsf->lifetime_sec = (int64_t)settings->lifetime;
     bsf->ind = (unsigned)settings->ind;
     bsf->ways = settings->ways;

@@ -31,6 +31,7 @@
 #define BSF_PASSWORD_MAX      32u
 #define BSF_REALM_SIZE        256u
 #define BSF_TMPI_SIZE         64u
+#define BSF_REQUEST_SIZE      640u
 #define BSF_BTID_SIZE         320u
 #define BSF_BIG_BODY          (1024u * 1024)
 
@@ -127,6 +128,8 @@ struct bsf {
     pthread_mutex_t lock;
     const char *name; /* in the B-TID and the Host field */
     const char *realm;
+    const char *path; /* where Ub is */
+    char last_request[BSF_REQUEST_SIZE]; /* what the last one was like, for the control socket */
     unsigned ind;                       /* the IND that vectors for GBA use, TS 33.102 C.3.4 */
     int64_t lifetime_sec;               /* 0: the subscriber's */
     struct bsf_ways ways;

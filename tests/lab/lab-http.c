@@ -144,6 +144,10 @@ static const char *field_of(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+const char *lab_request_field(const struct lab_request *request, const char *name) {
+    return field_of(request->connection, name);
+}
+
 static void *exchange_begin(void *userdata, const char *target, struct MHD_Connection *connection) {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 

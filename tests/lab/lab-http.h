@@ -83,6 +83,11 @@ void lab_reply_done(struct lab_reply *reply);
 const char *lab_request_argument(const struct lab_request *request, const char *name);
 
 /**
+ * lab_request_field() - the value of a header field, borrowed; NULL when it is absent
+ */
+const char *lab_request_field(const struct lab_request *request, const char *name);
+
+/**
  * lab_request_host_is() - whether the Host field names @name, with any port
  */
 bool lab_request_host_is(const struct lab_request *request, const char *name);
