@@ -126,9 +126,10 @@ void card_diagnose(struct call *call) {
 
 static int append_identity(sd_bus_message *reply, const struct uicc_identity *identity,
                            const char *impi) {
-    char label[sizeof(identity->label)], clean_impi[IMPI_MAX + 1];
+    char label[sizeof(identity->label)], clean_impi[IMPI_MAX + 1], domain[FQDN_MAX + 1];
     int r;
 
+    text_copy(domain, sizeof(domain), identity->domain);
     text_copy(label, sizeof(label), identity->label);
     text_copy(clean_impi, sizeof(clean_impi), impi ? impi : "");
     r = sd_bus_message_open_container(reply, 'a', "{sv}");
@@ -145,9 +146,11 @@ static int append_identity(sd_bus_message *reply, const struct uicc_identity *id
         r = sd_bus_message_open_container(reply, 'v', "ay");
     if (r >= 0)
         r = sd_bus_message_append_array(reply, 'y', identity->aid, identity->aid_length);
-    for (unsigned i = 0; r >= 0 && i < 3; i++)
+    for (unsigned i = 0; r >= 0 && i < 2; i++)
         r = sd_bus_message_close_container(reply);
-    return r;
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "{sv}", "Domain", "s", domain);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 void card_identity(struct call *call) {

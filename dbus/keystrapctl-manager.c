@@ -64,7 +64,7 @@ static uint64_t number_of(const json_t *object, const char *name) {
 static const char *service_of(const json_t *o) {
     if (json_is_true(json_object_get(o, "ServiceGba")))
         return "GBA";
-    return strcmp(text_of(o, "Impi"), "-") == 0 ? "-" : "not on this USIM";
+    return strcmp(text_of(o, "Impi"), "-") == 0 ? "-" : "not announced by the card";
 }
 
 static void print_card(const json_t *o) {
@@ -79,7 +79,7 @@ static void print_card(const json_t *o) {
     printf("PIN          %s", text_of(o, "PinState"));
     if (tries >= 0)
         printf(", %" JSON_INTEGER_FORMAT " tries left", tries);
-    printf("\nService 68   %s\n", service_of(o));
+    printf("\nGBA service  %s\n", service_of(o));
     printf("GBA mode     %s\n", text_of(o, "GbaMode"));
     printf("BSF          %s\n", text_of(o, "Bsf"));
     printf("B-TID        %s\n", text_of(o, "Btid"));

@@ -51,10 +51,10 @@ struct agent_status {
     char impi[16];         /* shortened, "" unknown */
     enum uicc_pin pin;
     int pin_tries;         /* -1 unknown */
-    const char *application;  /* in use: "usim" or "isim"; "" unknown */
+    const char *application;  /* in use: "usim", "isim" or "sim"; "" unknown */
     const char *applications; /* on the card, with spaces between: "usim isim"; "" unknown */
     const char *services;  /* likewise, of the application in use, as far as they matter here: "gba" */
-    bool service_gba;      /* service 68 of EF_UST */
+    bool service_gba;      /* GBA is in the service table of the application */
     const char *mode;      /* of GBA: of the Ks, else as configured: "auto", "me", "u", "2g" or "digest" */
     const char *bsf;       /* FQDN, "" unknown */
     const char *btid;      /* "" without Ks */

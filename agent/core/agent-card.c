@@ -117,8 +117,9 @@ static void agent_card_on_card(struct agent_card *card, const struct worker_repo
         char impi[16];
 
         shorten(report->impi, 5, impi, sizeof(impi));
-        log_message(LOG_INFO, MESSAGE_ID_CARD, "%s: card ready in \"%s\": USIM of %s, BSF %s",
-                    card->conf->name, report->reader, impi, report->bsf);
+        log_message(LOG_INFO, MESSAGE_ID_CARD, "%s: card ready in \"%s\": %s of %s, BSF %s",
+                    card->conf->name, report->reader,
+                    agent_application_name(report->identity.application, true), impi, report->bsf);
     } else {
         log_message(LOG_NOTICE, MESSAGE_ID_CARD, "%s: no usable card: %s", card->conf->name,
                     report->failure.text);

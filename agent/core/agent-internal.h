@@ -194,6 +194,17 @@ void agent_se_check_rules(struct agent *agent);
 void agent_touch(struct agent *agent);
 
 /**
+ * agent_application_name() - "usim", "isim" or "sim"; for people in capitals; "" for none
+ */
+const char *agent_application_name(enum uicc_application application, bool for_people);
+
+/**
+ * agent_announces_gba() - whether the service table of the application in use has GBA: service 68 of a USIM (TS 31.102
+ * 4.2.8), service 2 of an ISIM (TS 31.103 4.2.7)
+ */
+bool agent_announces_gba(const struct uicc_identity *identity);
+
+/**
  * agent_find_card() - the card @name; for NULL the first
  *
  * Return: 0; UICC_E_UNCONFIGURED.

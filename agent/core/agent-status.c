@@ -30,6 +30,41 @@ static enum agent_state agent_card_state(const struct agent_card *card, bool has
     return AGENT_CARD_UNUSABLE;
 }
 
+const char *agent_application_name(enum uicc_application application, bool for_people) {
+    switch (application) {
+    case UICC_NO_APPLICATION:
+        return "";
+    case UICC_USIM:
+        return for_people ? "USIM" : "usim";
+    case UICC_ISIM:
+        return for_people ? "ISIM" : "isim";
+    case UICC_SIM:
+        return for_people ? "SIM" : "sim";
+    }
+    return "";
+}
+
+static const char *agent_applications(const struct uicc_identity *identity) {
+    if (identity->has_usim)
+        return identity->has_isim ? "usim isim" : "usim";
+    if (identity->has_isim)
+        return "isim";
+    return identity->application == UICC_SIM ? "sim" : "";
+}
+
+bool agent_announces_gba(const struct uicc_identity *identity) {
+    switch (identity->application) {
+    case UICC_USIM:
+        return uicc_service(identity, 68);
+    case UICC_ISIM:
+        return uicc_service(identity, 2);
+    case UICC_NO_APPLICATION:
+    case UICC_SIM:
+        return false;
+    }
+    return false;
+}
+
 static const char *agent_mode_name(const struct agent_card *card,
                                    const struct keystore_info *info) {
     static const char *const configured[] = {
@@ -54,11 +89,11 @@ void agent_get_status(struct agent *agent, size_t index, struct agent_status *re
         .reader = card->reader,
         .pin = card->identity.pin,
         .pin_tries = card->known ? card->identity.pin_tries : -1,
-        .application = card->identity.aid_length > 0 ? "usim" : "",
-        .applications = card->identity.aid_length > 0 ? "usim" : "",
-        .services = uicc_service(&card->identity, 68) ? "gba" : "",
+        .application = agent_application_name(card->identity.application, false),
+        .applications = agent_applications(&card->identity),
+        .services = agent_announces_gba(&card->identity) ? "gba" : "",
         .mode = agent_mode_name(card, has_ks ? &info : NULL),
-        .service_gba = uicc_service(&card->identity, 68),
+        .service_gba = agent_announces_gba(&card->identity),
         .bsf = card->bsf,
         .btid = info.btid,
         .expires_utc_usec = info.expires_utc_usec,

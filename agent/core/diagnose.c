@@ -94,11 +94,12 @@ static void diagnose_application(const struct agent_card *card, struct diagnosis
         return;
     }
 
-    if (identity->aid_length == 0)
+    if (identity->application == UICC_NO_APPLICATION)
         diagnosis_add(diagnosis, "application", missing, NULL, "%s", card->failure.text);
     else
-        diagnosis_add(diagnosis, "application", 0, NULL, "USIM%s%s", identity->label[0] ? ", " : "",
-                      identity->label);
+        diagnosis_add(diagnosis, "application", 0, NULL, "%s%s%s",
+                      agent_application_name(identity->application, true),
+                      identity->label[0] ? ", " : "", identity->label);
 
     if (identity->pin == UICC_PIN_BLOCKED || identity->pin == UICC_PIN_REQUIRED)
         diagnosis_add(diagnosis, "pin",
@@ -108,12 +109,13 @@ static void diagnose_application(const struct agent_card *card, struct diagnosis
     else
         diagnosis_add(diagnosis, "pin", 0, NULL, "PIN1: %s", pin_text(identity->pin));
 
-    if (uicc_service(identity, 68))
-        diagnosis_add(diagnosis, "service-68", 0, NULL, "EF_UST announces GBA");
+    if (agent_announces_gba(identity))
+        diagnosis_add(diagnosis, "service-68", 0, NULL, "the card announces GBA (service %d of %s)",
+                      identity->application == UICC_ISIM ? 2 : 68,
+                      identity->application == UICC_ISIM ? "EF_IST" : "EF_UST");
     else
-        diagnosis_add(
-            diagnosis, "service-68", 0, NULL,
-            "EF_UST does not announce GBA: the card runs GBA_ME only, which is what is used");
+        diagnosis_add(diagnosis, "service-68", 0, NULL,
+                      "the card does not announce GBA: the keys are made outside of it (GBA_ME)");
 }
 
 static void diagnose_network(const struct agent_card *card, struct diagnosis *diagnosis,

@@ -41,6 +41,7 @@ static bool card_report_equal(const struct worker_report *a, const struct worker
            strcmp(a->reader, b->reader) == 0 && strcmp(a->impi, b->impi) == 0 &&
            strcmp(a->bsf, b->bsf) == 0 && strcmp(a->failure.text, b->failure.text) == 0 &&
            strcmp(a->identity.iccid, b->identity.iccid) == 0 &&
+           a->identity.application == b->identity.application &&
            a->identity.pin == b->identity.pin && a->identity.pin_tries == b->identity.pin_tries;
 }
 

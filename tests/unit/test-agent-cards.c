@@ -146,6 +146,52 @@ static void a_card_that_is_not_configured_is_refused_by_name(void **state) {
                      UICC_E_UNCONFIGURED);
 }
 
+static void the_status_tells_of_the_applications(void **state) {
+    static const struct {
+        struct uicc_identity identity;
+        const char *application, *applications, *services;
+    } cards[] = {
+        {{.application = UICC_USIM, .has_usim = true, .services_length = 9, .services[8] = 8},
+         "usim",
+         "usim",
+         "gba"},
+        {{.application = UICC_USIM, .has_usim = true, .has_isim = true, .services_length = 9},
+         "usim",
+         "usim isim",
+         ""},
+        {{.application = UICC_ISIM,
+          .has_usim = true,
+          .has_isim = true,
+          .services_length = 1,
+          .services[0] = 2},
+         "isim",
+         "usim isim",
+         "gba"},
+        /* Its service 68 would be something else. */
+        {{.application = UICC_ISIM, .has_isim = true, .services_length = 9, .services[8] = 8},
+         "isim",
+         "isim",
+         ""},
+        {{.application = UICC_SIM, .services_length = 9, .services[8] = 8}, "sim", "sim", ""},
+        {{.application = UICC_NO_APPLICATION}, "", "", ""},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ELEMENTS(cards); i++) {
+        struct worker_report told = {
+            .kind = WORKER_CARD, .card = KEYSTRAP_CARD_PRESENT, .identity = cards[i].identity};
+        struct agent_status status;
+
+        report(&told);
+        agent_get_status(world->agent, 0, &status);
+        assert_string_equal(status.application, cards[i].application);
+        assert_string_equal(status.applications, cards[i].applications);
+        assert_string_equal(status.services, cards[i].services);
+        assert_true(status.service_gba == (cards[i].services[0] != '\0'));
+        assert_string_equal(status.mode, "auto");
+    }
+}
+
 static void forget_takes_one_ks_or_all(void **state) {
     struct world *world = *state;
     struct failure failure = {0};
@@ -264,6 +310,7 @@ int main(void) {
         CLAIM(who_waits_for_one_card_is_not_answered_by_the_other),
         CLAIM(who_names_no_card_gets_the_first_that_is_usable),
         CLAIM(a_card_that_is_not_configured_is_refused_by_name),
+        CLAIM(the_status_tells_of_the_applications),
         CLAIM(forget_takes_one_ks_or_all),
         CLAIM(a_reload_leaves_the_cards_alone_that_did_not_change),
         CLAIM(a_reload_of_a_timeout_keeps_the_ks),
