@@ -70,6 +70,7 @@ static const struct error_map_entry entries[] = {
     {KEYS_E_NONE, ERROR_PREFIX "NoKey", -EIO},
     {KEYS_E_EXPIRED, ERROR_PREFIX "KeyExpired", -EIO},
     {KEYS_E_NAME, ERROR_PREFIX "NafNameInvalid", -EINVAL},
+    {KEYS_E_TYPE, ERROR_PREFIX "KeyTypeUnavailable", -EINVAL},
     {KEYS_E_UA_PROTOCOL, ERROR_PREFIX "UaProtocolInvalid", -EINVAL},
     /* Who may. */
     {ACCESS_E_DENIED, ERROR_PREFIX "AccessDenied", -EACCES},

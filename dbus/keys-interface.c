@@ -60,6 +60,7 @@ static void derive_start(struct call *call) {
     const struct call_option options[] = {
         {.name = "Force", .ret_flag = &naf.force},
         {.name = "Uicc", .ret_text = &naf.uicc},
+        {.name = "KeyType", .ret_text = &naf.key_type},
     };
     const void *ua = NULL;
     int r;

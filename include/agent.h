@@ -144,6 +144,7 @@ struct agent_naf {
     const uint8_t *ua_protocol;
     size_t ua_protocol_length;  /* must be UA_PROTOCOL_LENGTH */
     bool force;                 /* bootstrap even though there is a Ks; so often, see agent_invalidate() */
+    const char *key_type;       /* "ext" or NULL; "int" is refused by name */
 };
 
 /**

@@ -4,6 +4,8 @@
 /*
  * The key store: the Ks of each card, alive until its lifetime is over, and what is derived from it.
  *
+ * Of a Ks that is in the card (GBA_U) only what it is known by is kept; keystore_derive() returns -EINVAL for it.
+ *
  * Only Ks is kept. A Ks_NAF is derived when somebody asks (one HMAC, a few microseconds) and erased when it has
  * been handed out, so ten thousand NAFs cost no more memory than one.
  *
@@ -67,6 +69,16 @@ int keystore_get(struct keystore *store, struct keystore_info *ret);
 int keystore_derive(struct keystore *store, const char *naf_fqdn,
                     const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct secret **ret,
                     struct keystore_info *ret_info);
+
+/**
+ * keystore_is_in_card() - whether there is a Ks and it is in the card (GBA_U), be it alive or not
+ */
+bool keystore_is_in_card(const struct keystore *store);
+
+/**
+ * keystore_count() - a key was derived of the Ks, and elsewhere: in the card
+ */
+void keystore_count(struct keystore *store);
 
 /**
  * delivery_pipe() - a pipe with the whole secret in it and its write end closed: the reader gets the octets once,

@@ -86,6 +86,7 @@ enum keys_outcome {
     KEYS_E_EXPIRED,                  /* its lifetime is over */
     KEYS_E_NAME,                     /* the NAF's name is not an FQDN */
     KEYS_E_UA_PROTOCOL,              /* not 5 octets */
+    KEYS_E_TYPE,                     /* Ks_int_NAF is wanted, which never leaves the card, or a key nobody knows */
 };
 
 /* Applications on the card, for callers (uicc/se.c, agent/core/). */

@@ -98,6 +98,16 @@ int ub_result_derive(const struct ub_result *result, const char *naf_fqdn,
                      const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], struct secret **ret);
 
 /**
+ * ub_lifetime_by_clock() - how long a key lives that was bootstrapped before this program ran, by the local clock
+ * @text: its end, an xs:dateTime
+ * @lifetime_max_usec: as in struct ub_parameters
+ *
+ * Return: 0; UB_E_LIFETIME where it is over, the text is no time, or the clock was never set.
+ */
+int ub_lifetime_by_clock(const char *text, uint64_t lifetime_max_usec, uint64_t *ret_expires_usec,
+                         uint64_t *ret_expires_utc_usec);
+
+/**
  * ub_bootstrap() - run the procedure once
  * @ret_retry_after_usec: the BSF's Retry-After for UB_E_BUSY, 0 where it gave none, else untouched; may be NULL
  *

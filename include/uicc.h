@@ -95,6 +95,11 @@ void uicc_aka_done(struct uicc_aka *aka);
 struct uicc;
 
 /**
+ * uicc_application_name() - "USIM", "ISIM", "SIM" or "no application"; static
+ */
+const char *uicc_application_name(enum uicc_application application);
+
+/**
  * uicc_new() - a card that nothing is known of yet; @transport is borrowed and outlives it
  */
 int uicc_new(struct transport *transport, struct uicc **ret);

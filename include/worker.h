@@ -26,6 +26,7 @@ enum worker_report_kind {
     WORKER_CARD,      /* the card's state or identity changed */
     WORKER_BOOTSTRAP, /* a bootstrap ended */
     WORKER_PROBE,     /* ub_probe() ended */
+    WORKER_DERIVE,    /* the card derived a key of its Ks, or not */
     WORKER_SE_OPEN,   /* a caller's channel to an application was opened, or not */
     WORKER_SE_TRANSMIT,
     WORKER_SE_CLOSE,
@@ -46,6 +47,20 @@ struct worker_se {
     struct apdu_answer answer;
 };
 
+/* A key that the card is to derive (GBA_U), and then the key. */
+struct worker_derive {
+    char naf_fqdn[NAF_FQDN_MAX + 1];
+    uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
+    char impi[IMPI_MAX + 1];
+    char iccid[ICCID_MAX + 1]; /* of the card that has the Ks */
+    struct secret *key;        /* Ks_ext_NAF */
+};
+
+/**
+ * worker_derive_free() - erase the key, release; NULL is allowed, returns NULL
+ */
+struct worker_derive *worker_derive_free(struct worker_derive *derive);
+
 /**
  * worker_se_free() - erase command and answer, release; NULL is allowed, returns NULL
  */
@@ -65,12 +80,15 @@ struct worker_report {
     /* resolved names, with WORKER_CARD and r == 0 */
     char impi[IMPI_MAX + 1];
     char bsf[FQDN_MAX + 1];
+    bool resumed;              /* WORKER_CARD: result is a bootstrap that the card tells of; it owns nothing then */
     /* WORKER_BOOTSTRAP */
     struct ub_result result;   /* r == 0: may be taken with keystore_put_take() */
     uint64_t total_usec;
     uint64_t retry_after_usec;
     /* WORKER_PROBE */
     int64_t date;
+    char nafs[FAILURE_TEXT_MAX]; /* in EF_GBANL, for people; "" where the card does not tell */
+    struct worker_derive *derive; /* WORKER_DERIVE */
     struct worker_se *se; /* WORKER_SE_* */
     struct worker_report *next; /* in the worker's queue */
 };
@@ -122,6 +140,11 @@ struct worker *worker_free(struct worker *worker);
  */
 int64_t worker_bootstrap(struct worker *worker);
 int64_t worker_probe(struct worker *worker);
+
+/**
+ * worker_derive() - queue a derivation in the card. @derive is taken over where this returns a number.
+ */
+int64_t worker_derive(struct worker *worker, struct worker_derive *derive);
 
 /**
  * worker_se() - queue a job for a channel: @kind is one of WORKER_SE_*. @se is taken over where this returns a number.

@@ -17,7 +17,7 @@
 #define EF_IMSI_LENGTH 9u
 #define EF_AD_LENGTH   4u
 
-const char *application_name(enum uicc_application application) {
+const char *uicc_application_name(enum uicc_application application) {
     switch (application) {
     case UICC_NO_APPLICATION:
         return "no application";
@@ -165,14 +165,14 @@ static int read_imsi(struct uicc *uicc, struct failure *failure) {
     r = read_guarded(uicc, FID_EF_IMSI, "EF_IMSI", data, sizeof(data), &length, &local);
     if (r == UICC_E_NOT_FOUND)
         return failure_set(failure, UICC_E_IDENTITY, "The %s has no EF_IMSI: %s",
-                           application_name(uicc->identity.application), local.text);
+                           uicc_application_name(uicc->identity.application), local.text);
     if (r != 0)
         return local.code != 0 ? failure_set(failure, r, "%s", local.text) : r;
     if (imsi_parse(data, length, uicc->identity.imsi) < 0)
         return failure_set(failure, UICC_E_IDENTITY,
                            "EF_IMSI of the %s (%zu octets) does not hold an IMSI: the SIM is not "
                            "personalised, or damaged",
-                           application_name(uicc->identity.application), length);
+                           uicc_application_name(uicc->identity.application), length);
     return 0;
 }
 

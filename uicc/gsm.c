@@ -52,7 +52,7 @@ int uicc_run_gsm(struct uicc *uicc, const uint8_t rand[AKA_RAND_LENGTH], struct 
     if (uicc->identity.application != UICC_SIM)
         return failure_set(failure, UICC_E_NO_APPLICATION,
                            "The card is used by its %s, which does not run the GSM algorithm alone",
-                           application_name(uicc->identity.application));
+                           uicc_application_name(uicc->identity.application));
     r = session_begin_application(uicc, failure);
     if (r != 0)
         return r;

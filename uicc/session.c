@@ -226,7 +226,7 @@ static int select_sim(struct uicc *uicc, struct failure *failure) {
 
 static int select_aid(struct uicc *uicc, struct fcp *ret, struct failure *failure) {
     const struct uicc_identity *identity = &uicc->identity;
-    const char *name = application_name(identity->application);
+    const char *name = uicc_application_name(identity->application);
     struct apdu select = {.ins = 0xa4,
                           .p1 = 0x04,
                           .p2 = 0x04,

@@ -209,11 +209,6 @@ int application_read(struct uicc *uicc, struct failure *failure);
 int application_from_modem(struct uicc *uicc, struct failure *failure);
 
 /**
- * application_name() - "USIM", "ISIM", "SIM" or "no application"
- */
-const char *application_name(enum uicc_application application);
-
-/**
  * file_read_optional() - read a file that keystrap can do without: what the card says against it is not an error, what
  * happens to the card is
  */

@@ -65,8 +65,16 @@ bool uicc_service(const struct uicc_identity *identity, unsigned number) {
 }
 
 bool uicc_knows_gba(const struct uicc_identity *identity) {
-    return uicc_service(identity,
-                        identity->application == UICC_ISIM ? SERVICE_GBA_IST : SERVICE_GBA_UST);
+    switch (identity->application) {
+    case UICC_USIM:
+        return uicc_service(identity, SERVICE_GBA_UST);
+    case UICC_ISIM:
+        return uicc_service(identity, SERVICE_GBA_IST);
+    case UICC_NO_APPLICATION:
+    case UICC_SIM:
+        return false;
+    }
+    return false;
 }
 
 static int read_iccid(struct uicc *uicc, struct failure *failure) {

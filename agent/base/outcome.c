@@ -133,6 +133,8 @@ static const char *keys_name(enum keys_outcome outcome) {
         return "keys-expired";
     case KEYS_E_NAME:
         return "keys-name";
+    case KEYS_E_TYPE:
+        return "keys-type";
     case KEYS_E_UA_PROTOCOL:
         return "keys-ua-protocol";
     }
@@ -262,6 +264,7 @@ static const struct {
     {KEYS_E_NONE, "Ask for a bootstrap first (keystrapctl bootstrap)."},
     {KEYS_E_EXPIRED, "Ask for a new bootstrap (keystrapctl bootstrap)."},
     {KEYS_E_NAME, "Give the NAF's fully qualified domain name, as naf.example.org."},
+    {KEYS_E_TYPE, "Ask for the external key (KeyType \"ext\"), which is also the default."},
     {KEYS_E_UA_PROTOCOL, "Give 5 octets of Ua security protocol identifier (TS 33.220 Annex H)."},
     {ACCESS_E_DENIED, "Add a rule to a file in /etc/keystrap/access.d that grants it."},
     {ACCESS_E_QUOTA, "Ask less often, or raise the quota in /etc/keystrap/access.d."},

@@ -96,7 +96,20 @@ static bool agent_card_is_other(const struct agent_card *card, const struct work
            strcmp(card->identity.iccid, report->identity.iccid) != 0;
 }
 
-static void agent_card_on_card(struct agent_card *card, const struct worker_report *report) {
+/* The card has a Ks from before keystrapd was started: it is gone on with, unless a newer one is there. */
+static void agent_card_resume(struct agent_card *card, struct worker_report *report) {
+    if (!report->resumed || agent_card_has_ks(card))
+        return;
+    memcpy(card->ks_iccid, card->identity.iccid, sizeof(card->ks_iccid));
+    agent_card_watch_expiry(card, report->result.expires_usec);
+    agent_bsf_worked(card, report->result.expires_usec);
+    keystore_put_take(card->store, &report->result);
+    log_message(LOG_INFO, MESSAGE_ID_BOOTSTRAPPED,
+                "%s: going on with the bootstrap that the card has noted (GBA_U)",
+                card->conf->name);
+}
+
+static void agent_card_on_card(struct agent_card *card, struct worker_report *report) {
     bool departed = card->departures != report->departures;
 
     card->insertions += agent_card_is_other(card, report);
@@ -119,7 +132,8 @@ static void agent_card_on_card(struct agent_card *card, const struct worker_repo
         shorten(report->impi, 5, impi, sizeof(impi));
         log_message(LOG_INFO, MESSAGE_ID_CARD, "%s: card ready in \"%s\": %s of %s, BSF %s",
                     card->conf->name, report->reader,
-                    agent_application_name(report->identity.application, true), impi, report->bsf);
+                    uicc_application_name(report->identity.application), impi, report->bsf);
+        agent_card_resume(card, report);
     } else {
         log_message(LOG_NOTICE, MESSAGE_ID_CARD, "%s: no usable card: %s", card->conf->name,
                     report->failure.text);
@@ -160,8 +174,9 @@ static void agent_card_on_bootstrap(struct agent_card *card, struct worker_repor
     memcpy(card->ks_iccid, card->identity.iccid, sizeof(card->ks_iccid));
     agent_card_watch_expiry(card, report->result.expires_usec);
     agent_bsf_worked(card, report->result.expires_usec);
-    log_message(LOG_INFO, MESSAGE_ID_BOOTSTRAPPED, "%s: bootstrapped with %s in %" PRIu64 " ms%s",
-                card->conf->name, card->bsf, report->total_usec / USEC_PER_MSEC,
+    log_message(LOG_INFO, MESSAGE_ID_BOOTSTRAPPED,
+                "%s: bootstrapped with %s (GBA mode %s) in %" PRIu64 " ms%s", card->conf->name,
+                card->bsf, gba_mode_name(report->result.mode), report->total_usec / USEC_PER_MSEC,
                 report->result.resynchronised ? ", after a resynchronisation" : "");
     keystore_put_take(card->store, &report->result);
     if (card->bootstrap_job != 0) {
@@ -185,8 +200,12 @@ static void agent_card_on_report(struct worker_report *report, void *userdata) {
     case WORKER_PROBE:
         if (report->job == card->probe_job) {
             card->probe_job = 0;
+            memcpy(card->nafs, report->nafs, sizeof(card->nafs));
             agent_diagnoses_answer(card, report->r, &report->failure, report->date);
         }
+        return;
+    case WORKER_DERIVE:
+        agent_derive_on_report(card, report);
         return;
     case WORKER_SE_OPEN:
     case WORKER_SE_TRANSMIT:
@@ -233,6 +252,7 @@ static void agent_card_queue_again(struct agent_card *card) {
         if (r < 0)
             agent_requests_answer(card, r, NULL);
     }
+    agent_derives_queue_again(card);
     if (card->probe_job != 0) {
         card->probe_job = 0;
         r = agent_card_want_probe(card);
@@ -258,6 +278,7 @@ int agent_card_new(struct agent *agent, struct conf_card *conf, struct agent_car
     card->agent = agent;
     card->conf = conf;
     agent_request_list_init(&card->waiting);
+    agent_request_list_init(&card->deriving);
     agent_request_list_init(&card->diagnosing);
     agent_request_list_init(&card->transmitting);
     agent_bsf_init(card);
@@ -280,6 +301,7 @@ struct agent_card *agent_card_free(struct agent_card *card) {
 void agent_card_dismiss(struct agent_card *card, const struct failure *failure) {
     card->bootstrap_job = card->probe_job = 0;
     agent_requests_answer(card, failure->code, failure);
+    agent_derives_answer(card, failure->code, failure);
     agent_diagnoses_answer(card, failure->code, failure, 0);
     agent_se_lose_card(card, failure);
 }

@@ -37,6 +37,10 @@ struct agent_request {
     agent_key_fn done;
     agent_diagnosis_fn diagnosed;
     agent_se_fn se_done;
+    uint64_t job;      /* the derivation in the card that it waits for, 0 for none */
+    bool bootstrapped; /* it has waited for a bootstrap */
+    bool in_card;      /* there is a Ks, and it is in the card */
+    bool anew;         /* the card had lost that, once */
     struct agent_se_channel *channel; /* AGENT_REQUEST_SE */
     void *userdata;
 };
@@ -56,6 +60,7 @@ struct agent_card {
     sd_event_source *expiry; /* erases the Ks when its time is over */
 
     struct agent_request_list waiting; /* for a bootstrap */
+    struct agent_request_list deriving; /* for the card to derive a key */
     struct agent_request_list diagnosing;
     struct agent_request_list transmitting; /* through channels to applications */
     struct agent_se_channel *channels;
@@ -84,6 +89,7 @@ struct agent_card {
     char bsf[FQDN_MAX + 1];
     char ks_iccid[ICCID_MAX + 1]; /* of the card that the Ks came from */
 
+    char nafs[FAILURE_TEXT_MAX]; /* in EF_GBANL, as the last probe found it */
     struct failure last_failure;
     uint64_t bootstraps;
     uint64_t last_card_usec, last_network_usec, last_total_usec;
@@ -159,6 +165,47 @@ void agent_diagnoses_answer(struct agent_card *card, int probe_r, const struct f
 int agent_check_pending(const struct agent *agent, const struct access_caller *caller,
                         struct failure *failure);
 
+/**
+ * agent_request_enqueue() - put a request that is in no list into the one for what it waits for, and see that it happens
+ *
+ * Return: 0; why not, and then the request is the caller's.
+ */
+int agent_request_enqueue(struct agent_request *request, struct failure *failure);
+
+/**
+ * agent_request_refuse() - answer a request that is in no list with @r, and free it
+ */
+void agent_request_refuse(struct agent_request *request, int r, const struct failure *failure);
+
+/**
+ * agent_request_hand_over() - likewise with @key, if the rules allow it still
+ */
+void agent_request_hand_over(struct agent_request *request, const struct secret *key);
+
+/* --- Keys of a Ks that is in the card (agent-derive.c) ---------------------------------------------- */
+
+/**
+ * agent_derive_begin() - have the card derive what @request, which is in no list, asks for
+ *
+ * Return: 0, and it waits; KEYS_E_NONE, KEYS_E_EXPIRED; negative errno.
+ */
+int agent_derive_begin(struct agent_request *request);
+
+/**
+ * agent_derive_on_report() - a derivation of @card has ended
+ */
+void agent_derive_on_report(struct agent_card *card, struct worker_report *report);
+
+/**
+ * agent_derives_answer() - answer all who wait for a derivation of @card with @r
+ */
+void agent_derives_answer(struct agent_card *card, int r, const struct failure *failure);
+
+/**
+ * agent_derives_queue_again() - have @card's new worker do what the one before was to do
+ */
+void agent_derives_queue_again(struct agent_card *card);
+
 /* --- Applications on the card (secure-element.c) --------------------------------------------------- */
 
 /**
@@ -192,17 +239,6 @@ void agent_se_check_rules(struct agent *agent);
  * agent_touch() - something that agent_get_status() tells has changed
  */
 void agent_touch(struct agent *agent);
-
-/**
- * agent_application_name() - "usim", "isim" or "sim"; for people in capitals; "" for none
- */
-const char *agent_application_name(enum uicc_application application, bool for_people);
-
-/**
- * agent_announces_gba() - whether the service table of the application in use has GBA: service 68 of a USIM (TS 31.102
- * 4.2.8), service 2 of an ISIM (TS 31.103 4.2.7)
- */
-bool agent_announces_gba(const struct uicc_identity *identity);
 
 /**
  * agent_find_card() - the card @name; for NULL the first

@@ -17,6 +17,8 @@ static enum agent_state agent_card_state(const struct agent_card *card, bool has
         return AGENT_STARTING;
     switch (card->state) {
     case KEYSTRAP_CARD_SERVICE_ABSENT:
+        if (card->r == 0) /* GBA_Digest needs no card */
+            return AGENT_CARD_READY;
         return card->r == UICC_E_SERVICE_ABSENT ? AGENT_NO_SERVICE : AGENT_CARD_UNUSABLE;
     case KEYSTRAP_CARD_READER_ABSENT:
         return AGENT_NO_READER;
@@ -30,16 +32,16 @@ static enum agent_state agent_card_state(const struct agent_card *card, bool has
     return AGENT_CARD_UNUSABLE;
 }
 
-const char *agent_application_name(enum uicc_application application, bool for_people) {
+static const char *agent_application_name(enum uicc_application application) {
     switch (application) {
     case UICC_NO_APPLICATION:
         return "";
     case UICC_USIM:
-        return for_people ? "USIM" : "usim";
+        return "usim";
     case UICC_ISIM:
-        return for_people ? "ISIM" : "isim";
+        return "isim";
     case UICC_SIM:
-        return for_people ? "SIM" : "sim";
+        return "sim";
     }
     return "";
 }
@@ -50,19 +52,6 @@ static const char *agent_applications(const struct uicc_identity *identity) {
     if (identity->has_isim)
         return "isim";
     return identity->application == UICC_SIM ? "sim" : "";
-}
-
-bool agent_announces_gba(const struct uicc_identity *identity) {
-    switch (identity->application) {
-    case UICC_USIM:
-        return uicc_service(identity, 68);
-    case UICC_ISIM:
-        return uicc_service(identity, 2);
-    case UICC_NO_APPLICATION:
-    case UICC_SIM:
-        return false;
-    }
-    return false;
 }
 
 static const char *agent_mode_name(const struct agent_card *card,
@@ -89,11 +78,11 @@ void agent_get_status(struct agent *agent, size_t index, struct agent_status *re
         .reader = card->reader,
         .pin = card->identity.pin,
         .pin_tries = card->known ? card->identity.pin_tries : -1,
-        .application = agent_application_name(card->identity.application, false),
+        .application = agent_application_name(card->identity.application),
         .applications = agent_applications(&card->identity),
-        .services = agent_announces_gba(&card->identity) ? "gba" : "",
+        .services = uicc_knows_gba(&card->identity) ? "gba" : "",
         .mode = agent_mode_name(card, has_ks ? &info : NULL),
-        .service_gba = agent_announces_gba(&card->identity),
+        .service_gba = uicc_knows_gba(&card->identity),
         .bsf = card->bsf,
         .btid = info.btid,
         .expires_utc_usec = info.expires_utc_usec,

@@ -14,7 +14,6 @@
 
 #include "card-choice.h"
 #include "card-job.h"
-#include "gba.h"
 #include "log.h"
 #include "util.h"
 
@@ -36,6 +35,7 @@ int card_job_init(struct card_job *job, const struct conf_card *conf, const char
     int r;
 
     *job = (struct card_job){.conf = conf, .cancel_fd = cancel_fd};
+    card_gba_init(job);
     if (asprintf(&program, "%s/keystrap-http", plugin_directory) < 0) {
         program = NULL;
         return -ENOMEM;
@@ -61,6 +61,7 @@ void card_job_done(struct card_job *job) {
     card_job_forget_card(job, !job->plugin || !plugin_running(job->plugin));
     job->plugin = plugin_free(job->plugin);
     job->http = http_client_free(job->http);
+    card_gba_done(job);
 }
 
 /* No card to read: say why, in the words of whoever has to mend it. */
@@ -91,39 +92,6 @@ static int card_state_outcome(const struct plugin_state *state, const struct con
     }
     return failure_set(failure, UICC_E_TRANSPORT, "the transport %s reports an unknown card state",
                        conf->transport);
-}
-
-/* Who the subscriber is and which BSF is his: TS 23.003 clauses 13.3 and 16.2, or as configured. */
-static int card_job_resolve_names(struct card_job *job, struct failure *failure) {
-    const struct uicc_identity *identity = uicc_identity(job->uicc);
-    unsigned mnc_length = identity->mnc_length;
-    char impi[IMPI_MAX + 1], bsf[FQDN_MAX + 1];
-    int r;
-
-    if (mnc_length == 0)
-        mnc_length = (unsigned)job->conf->mnc_length;
-    if (mnc_length == 0 && (!job->conf->impi || !job->conf->bsf))
-        return failure_set(failure, UICC_E_IDENTITY,
-                           "EF_AD of the card does not tell how long the MNC is; set MncLength=2 "
-                           "or MncLength=3 in [UICC] of keystrap.conf");
-
-    if (job->conf->impi) {
-        (void)snprintf(impi, sizeof(impi), "%s", job->conf->impi);
-    } else {
-        r = gba_impi_from_imsi(identity->imsi, mnc_length, impi, failure);
-        if (r != 0)
-            return r;
-    }
-    if (job->conf->bsf) {
-        (void)snprintf(bsf, sizeof(bsf), "%s", job->conf->bsf);
-    } else {
-        r = gba_bsf_from_imsi(identity->imsi, mnc_length, bsf, failure);
-        if (r != 0)
-            return r;
-    }
-    memcpy(job->impi, impi, sizeof(impi));
-    memcpy(job->bsf, bsf, sizeof(bsf));
-    return 0;
 }
 
 /* Have a transport program, and know what it last said. */
@@ -163,6 +131,7 @@ static int card_job_open(struct card_job *job, struct failure *failure) {
         r = uicc_new(plugin_transport(job->plugin), &job->uicc);
         if (r != 0)
             return failure_set(failure, r, "out of memory");
+        card_gba_configure(job);
         job->generation = state->generation;
         http_client_warm(job->http); /* it starts while the card is being read */
     }
@@ -208,6 +177,8 @@ static int card_job_find(struct card_job *job, struct failure *failure) {
 int card_job_read(struct card_job *job, struct failure *failure) {
     int r;
 
+    if (card_gba_without_card(job))
+        return card_gba_names(job, failure);
     r = card_job_transport(job, failure);
     if (r != 0) {
         card_job_forget_card(job, true);
@@ -216,10 +187,11 @@ int card_job_read(struct card_job *job, struct failure *failure) {
     r = card_job_find(job, failure);
     if (r != 0 || job->open)
         return r;
-    r = card_job_resolve_names(job, failure);
+    r = card_gba_names(job, failure);
     if (r != 0)
         return r;
     job->open = true;
+    job->fresh = true;
     return 0;
 }
 
@@ -234,6 +206,8 @@ int card_job_notice(struct card_job *job) {
 }
 
 bool card_job_is_transient(const struct card_job *job, int outcome) {
+    if (card_gba_without_card(job))
+        return false;
     /* A program that was ended tells nothing any more: it has to be started again. */
     if (outcome < 0 || !plugin_running(job->plugin))
         return true;
@@ -253,50 +227,6 @@ bool card_job_is_transient(const struct card_job *job, int outcome) {
     }
 }
 
-static int card_job_get(void *userdata, const struct http_request *request,
-                        struct http_response *ret, struct failure *failure) {
-    struct card_job *job = userdata;
-
-    return http_client_get(job->http, request, job->cancel_fd, ret, failure);
-}
-
-static int card_job_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
-                                 const uint8_t autn[AKA_AUTN_LENGTH], struct uicc_aka *ret,
-                                 struct failure *failure) {
-    struct card_job *job = userdata;
-
-    return uicc_authenticate(job->uicc, rand, autn, ret, failure);
-}
-
-static const struct ub_ops card_job_ops = {
-    .get = card_job_get,
-    .authenticate = card_job_authenticate,
-};
-
-static struct ub_parameters card_job_parameters(const struct card_job *job) {
-    const struct conf_card *conf = job->conf;
-
-    return (struct ub_parameters){
-        .impi = job->impi[0] ? job->impi : conf->impi,
-        .bsf = job->bsf[0] ? job->bsf : conf->bsf,
-        .realm = conf->realm,
-        .scheme = conf->scheme,
-        .port = (uint16_t)conf->port,
-        .path = conf->path,
-        .connect_to = conf->connect_to,
-        .user_agent = conf->user_agent,
-        .extra_headers = (const char *const *)conf->headers,
-        .trust_anchors = conf->trust_anchors,
-        .tls_min = conf->tls_min == CONF_TLS_1_3 ? HTTP_TLS_1_3 : HTTP_TLS_1_2,
-        .akav2 = conf->aka_v2,
-        .require_rspauth = conf->require_rspauth,
-        .require_auth_int = conf->require_auth_int,
-        .connect_timeout_usec = conf->connect_timeout_usec,
-        .request_timeout_usec = conf->request_timeout_usec,
-        .lifetime_max_usec = conf->lifetime_max_usec,
-    };
-}
-
 int card_job_fail_changed(struct failure *failure) {
     return failure_set(failure, UICC_E_CARD_ABSENT,
                        "the card was pulled or changed during the bootstrap; its keys were thrown "
@@ -306,40 +236,39 @@ int card_job_fail_changed(struct failure *failure) {
 int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *ret_retry_after_usec,
                        struct failure *failure) {
     _cleanup_ub_result_ struct ub_result result = {0};
-    struct ub_parameters parameters;
     int r;
 
     r = card_job_read(job, failure);
     if (r != 0)
         return r;
-    parameters = card_job_parameters(job);
-    r = ub_bootstrap(&parameters, &card_job_ops, job, &result, ret_retry_after_usec, failure);
+    job->fresh = false;
+    r = card_gba_bootstrap(job, &result, ret_retry_after_usec, failure);
     if (r != 0)
         return r;
 
     /* The transport may have told of a removal while the BSF was being asked. */
-    r = plugin_dispatch(job->plugin, failure);
-    if (r != 0)
-        return r;
-    if (plugin_state(job->plugin)->generation != job->generation)
-        return card_job_fail_changed(failure);
+    if (!card_gba_without_card(job)) {
+        r = plugin_dispatch(job->plugin, failure);
+        if (r != 0)
+            return r;
+        if (plugin_state(job->plugin)->generation != job->generation)
+            return card_job_fail_changed(failure);
+    }
     *ret = result;
     result.ks = NULL;
     return 0;
 }
 
 int card_job_probe(struct card_job *job, int64_t *ret_date, struct failure *failure) {
-    struct ub_parameters parameters;
     struct failure card_failure = {0};
     int r;
 
     r = card_job_read(job, &card_failure);
-    parameters = card_job_parameters(job);
-    if (!parameters.impi || !parameters.bsf) {
+    if ((!job->impi[0] && !job->conf->impi) || (!job->bsf[0] && !job->conf->bsf)) {
         /* Without a card there is nobody to ask for. */
         if (r == 0)
             r = UICC_E_IDENTITY;
         return failure_set(failure, r, "%s", card_failure.text);
     }
-    return ub_probe(&parameters, &card_job_ops, job, ret_date, failure);
+    return card_gba_probe(job, ret_date, failure);
 }

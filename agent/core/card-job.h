@@ -6,6 +6,7 @@
  * queues are worker.c's; nothing here knows of them.
  */
 
+#include "card-gba.h"
 #include "card-se.h"
 #include "conf.h"
 #include "http.h"
@@ -26,6 +27,9 @@ struct card_job {
     uint64_t generation;     /* of the plug-in's state that uicc belongs to */
     uint64_t departures;     /* cards that the running transport saw go, change or be refreshed */
     struct card_se se;       /* callers' channels; none without uicc */
+    struct card_gba gba;
+    enum gba_mode mode;      /* of the bootstrap under way */
+    bool fresh;              /* opened, and nobody has looked for a bootstrap in it */
     int cancel_fd;           /* borrowed; readable when the job shall end */
     char impi[IMPI_MAX + 1]; /* "" until the card was read */
     char bsf[FQDN_MAX + 1];

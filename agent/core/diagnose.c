@@ -98,8 +98,8 @@ static void diagnose_application(const struct agent_card *card, struct diagnosis
         diagnosis_add(diagnosis, "application", missing, NULL, "%s", card->failure.text);
     else
         diagnosis_add(diagnosis, "application", 0, NULL, "%s%s%s",
-                      agent_application_name(identity->application, true),
-                      identity->label[0] ? ", " : "", identity->label);
+                      uicc_application_name(identity->application), identity->label[0] ? ", " : "",
+                      identity->label);
 
     if (identity->pin == UICC_PIN_BLOCKED || identity->pin == UICC_PIN_REQUIRED)
         diagnosis_add(diagnosis, "pin",
@@ -109,10 +109,12 @@ static void diagnose_application(const struct agent_card *card, struct diagnosis
     else
         diagnosis_add(diagnosis, "pin", 0, NULL, "PIN1: %s", pin_text(identity->pin));
 
-    if (agent_announces_gba(identity))
-        diagnosis_add(diagnosis, "service-68", 0, NULL, "the card announces GBA (service %d of %s)",
+    if (uicc_knows_gba(identity))
+        diagnosis_add(diagnosis, "service-68", 0, NULL,
+                      "the card announces GBA (service %d of %s)%s%s",
                       identity->application == UICC_ISIM ? 2 : 68,
-                      identity->application == UICC_ISIM ? "EF_IST" : "EF_UST");
+                      identity->application == UICC_ISIM ? "EF_IST" : "EF_UST",
+                      card->nafs[0] ? "; NAFs that it keeps keys for: " : "", card->nafs);
     else
         diagnosis_add(diagnosis, "service-68", 0, NULL,
                       "the card does not announce GBA: the keys are made outside of it (GBA_ME)");

@@ -40,6 +40,7 @@ static int agent_answer_key(struct agent_card *card, const char *naf_fqdn,
     struct keystore_info info;
     int r;
 
+    /* Of a Ks that is in the card this gives none. */
     r = keystore_derive(card->store, naf_fqdn, ua_protocol, &key, &info);
     if (r == 0)
         agent_bsf_used(card);
@@ -73,20 +74,54 @@ static int agent_request_still_may(const struct agent_request *request, struct f
     return access_check_manage(request->card->agent->access, &request->caller, failure);
 }
 
+void agent_request_refuse(struct agent_request *request, int r, const struct failure *failure) {
+    const struct failure none = {0};
+
+    agent_refuse(r, failure ? failure : &none, request->done, request->userdata);
+    free(request);
+}
+
+void agent_request_hand_over(struct agent_request *request, const struct secret *key) {
+    struct failure failure = {0};
+    struct keystore_info info;
+    int r;
+
+    r = agent_request_still_may(request, &failure);
+    if (r == 0)
+        r = keystore_get(request->card->store, &info);
+    if (r != 0) {
+        agent_request_refuse(request, r, &failure);
+        return;
+    }
+    keystore_count(request->card->store);
+    agent_bsf_used(request->card);
+    agent_hand_over(key, &info, request->bootstrapped, request->done, request->userdata);
+    free(request);
+}
+
+/* A bootstrap has ended. */
 static void agent_request_finish(struct agent_request *request, int r,
                                  const struct failure *failure) {
     struct failure own = {0};
 
     if (r == 0)
         r = agent_request_still_may(request, &own);
-    if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY)
+    request->bootstrapped = true;
+    if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY &&
+        keystore_is_in_card(request->card->store)) {
+        r = agent_derive_begin(request);
+        if (r == 0)
+            return;
+    } else if (r == 0 && request->kind == AGENT_REQUEST_NAF_KEY) {
         r = agent_answer_key(request->card, request->naf_fqdn, request->ua_protocol, true,
                              request->done, request->userdata);
-    else if (r == 0)
+    } else if (r == 0) {
         r = agent_answer_bootstrap(request->card, request->done, request->userdata);
+    }
     if (r != 0)
-        agent_refuse(r, failure ? failure : &own, request->done, request->userdata);
-    free(request);
+        agent_request_refuse(request, r, failure ? failure : &own);
+    else
+        free(request);
 }
 
 void agent_requests_answer(struct agent_card *card, int r, const struct failure *failure) {
@@ -115,6 +150,7 @@ static size_t agent_count_user(const struct agent *agent, uid_t uid) {
 
     for (size_t i = 0; i < agent->cards_count; i++)
         count += agent_request_list_count_user(&agent->cards[i]->waiting, uid) +
+                 agent_request_list_count_user(&agent->cards[i]->deriving, uid) +
                  agent_request_list_count_user(&agent->cards[i]->diagnosing, uid) +
                  agent_request_list_count_user(&agent->cards[i]->transmitting, uid);
     return count;
@@ -133,11 +169,17 @@ int agent_check_pending(const struct agent *agent, const struct access_caller *c
 }
 
 /* Put a request into its card's list and see that what it waits for happens. */
-static int agent_enqueue(struct agent_request *request, struct failure *failure) {
+int agent_request_enqueue(struct agent_request *request, struct failure *failure) {
     struct agent_card *card = request->card;
     int r;
 
     r = agent_check_pending(card->agent, &request->caller, failure);
+    if (r == 0 && request->in_card) {
+        r = agent_derive_begin(request);
+        if (r != KEYS_E_NONE && r != KEYS_E_EXPIRED)
+            return r;
+        r = 0;
+    }
     if (r == 0)
         r = agent_check_card(card, failure);
     /* Who may manage may also try before the BSF's time: its word is not under any proof. */
@@ -161,7 +203,7 @@ static int agent_wait(const struct agent_request *template, struct agent_request
     if (!request)
         return -ENOMEM;
     *request = *template;
-    r = agent_enqueue(request, &failure);
+    r = agent_request_enqueue(request, &failure);
     if (r != 0) {
         agent_refuse(r, &failure, request->done, request->userdata);
         free(request);
@@ -193,6 +235,14 @@ static int agent_check_naf(struct agent *agent, const struct access_caller *call
                            "a Ua security protocol identifier has 5 octets (TS 33.220 Annex H), "
                            "not %zu",
                            naf->ua_protocol_length);
+    if (naf->key_type && strcmp(naf->key_type, "int") == 0)
+        return failure_set(failure, KEYS_E_TYPE,
+                           "the internal key (Ks_int_NAF) stays in the card by design (TS 33.220 "
+                           "5.3.3) and is handed to nobody; ask for \"ext\"");
+    if (naf->key_type && strcmp(naf->key_type, "ext") != 0)
+        return failure_set(
+            failure, KEYS_E_TYPE, "there is no key of the type \"%.16s\"; ask for \"ext\"",
+            text_is_plain(naf->key_type, strlen(naf->key_type)) ? naf->key_type : "?");
     r = gba_fqdn_normalise(naf->fqdn, request->naf_fqdn, failure);
     if (r == 0)
         r = access_check_naf(agent->access, caller, request->naf_fqdn, naf->ua_protocol, failure);
@@ -219,7 +269,9 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
     /* Without a Ks it brings nothing about that would not be anyway. */
     if (r == 0 && naf->force && agent_card_has_ks(request.card))
         r = agent_bsf_renegotiate(request.card, &failure);
-    if (r == 0 && !naf->force) {
+    if (r == 0 && !naf->force && keystore_is_in_card(request.card->store)) {
+        request.in_card = true;
+    } else if (r == 0 && !naf->force) {
         r = agent_answer_key(request.card, request.naf_fqdn, naf->ua_protocol, false, done,
                              userdata);
         if (r == 0)
@@ -279,6 +331,8 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
     card->agent->pending--;
     if (request->kind == AGENT_REQUEST_SE)
         agent_se_cancelled(request);
+    if (request->job != 0)
+        worker_cancel(card->worker, request->job);
     free(request);
 
     /* A job that nobody waits for ends; who asks from now on gets a new one. */

@@ -90,9 +90,12 @@ static void worker_look(struct worker *worker) {
     report->departures = card->departures;
     memcpy(report->impi, card->impi, sizeof(report->impi));
     memcpy(report->bsf, card->bsf, sizeof(report->bsf));
+    if (report->r == 0 && card->fresh)
+        report->resumed = card_gba_resume(card, &report->result);
+    card->fresh = false;
 
     worker_plan_next_look(worker, report->r);
-    if (worker->last && card_report_equal(worker->last, report)) {
+    if (!report->resumed && worker->last && card_report_equal(worker->last, report)) {
         worker_report_free(report);
         return;
     }
@@ -110,6 +113,13 @@ static void worker_void_result(struct worker_report *job) {
     job->r = card_job_fail_changed(&job->failure);
 }
 
+static int worker_probe_now(struct worker *worker, struct worker_report *job) {
+    int r = card_job_probe(&worker->card, &job->date, &job->failure);
+
+    card_gba_list(&worker->card, job->nafs, sizeof(job->nafs));
+    return r;
+}
+
 static void worker_run_job(struct worker *worker, struct worker_report *job) {
     uint64_t begin = now_usec(), generation;
     bool stop;
@@ -120,7 +130,9 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
         job->r =
             card_job_bootstrap(&worker->card, &job->result, &job->retry_after_usec, &job->failure);
     else if (job->kind == WORKER_PROBE)
-        job->r = card_job_probe(&worker->card, &job->date, &job->failure);
+        job->r = worker_probe_now(worker, job);
+    else if (job->kind == WORKER_DERIVE)
+        job->r = card_gba_derive(&worker->card, job->derive, &job->failure);
     else
         job->r = card_se_run(&worker->card, job->kind, job->se, &job->failure);
     job->total_usec = now_usec() - begin;

@@ -25,6 +25,7 @@
 void worker_report_free(struct worker_report *report) {
     if (report) {
         ub_result_done(&report->result);
+        worker_derive_free(report->derive);
         worker_se_free(report->se);
     }
     free(report);
@@ -232,7 +233,7 @@ static void worker_enqueue(struct worker *worker, struct worker_report *job) {
 }
 
 static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
-                            struct worker_se *se) {
+                            struct worker_derive *derive, struct worker_se *se) {
     struct worker_report *job;
     int64_t number;
 
@@ -240,6 +241,7 @@ static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
     if (!job)
         return -ENOMEM;
     job->kind = kind;
+    job->derive = derive;
     job->se = se;
     pthread_mutex_lock(&worker->lock);
     number = (int64_t)++worker->last_number;
@@ -251,15 +253,19 @@ static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
 }
 
 int64_t worker_bootstrap(struct worker *worker) {
-    return worker_queue(worker, WORKER_BOOTSTRAP, NULL);
+    return worker_queue(worker, WORKER_BOOTSTRAP, NULL, NULL);
 }
 
 int64_t worker_probe(struct worker *worker) {
-    return worker_queue(worker, WORKER_PROBE, NULL);
+    return worker_queue(worker, WORKER_PROBE, NULL, NULL);
+}
+
+int64_t worker_derive(struct worker *worker, struct worker_derive *derive) {
+    return worker_queue(worker, WORKER_DERIVE, derive, NULL);
 }
 
 int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {
-    return worker_queue(worker, kind, se);
+    return worker_queue(worker, kind, NULL, se);
 }
 
 void worker_cancel(struct worker *worker, uint64_t number) {

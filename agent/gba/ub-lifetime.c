@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "datetime.h"
 #include "ub-internal.h"
 #include "util.h"
 
@@ -38,10 +39,21 @@ static int64_t reference_time(const struct bootstrapping_info *info,
     return local >= CLOCK_PLAUSIBLE_SEC ? local : 0;
 }
 
+/* The life from @now to @end, both in seconds since the epoch, counted from @from_usec on; cut to @limit_usec. */
+static void count_from(int64_t now, int64_t end, uint64_t limit_usec, uint64_t from_usec,
+                       uint64_t *ret_expires_usec, uint64_t *ret_expires_utc_usec) {
+    uint64_t usec = (uint64_t)(end - now);
+
+    usec = (usec < KEY_LIFETIME_MAX_SEC ? usec : KEY_LIFETIME_MAX_SEC) * USEC_PER_SEC;
+    if (limit_usec > 0 && usec > limit_usec)
+        usec = limit_usec;
+    *ret_expires_utc_usec = (uint64_t)now * USEC_PER_SEC + usec;
+    *ret_expires_usec = usec < USEC_INFINITY - from_usec ? from_usec + usec : USEC_INFINITY;
+}
+
 int ub_lifetime(struct ub_session *session, const struct bootstrapping_info *info,
                 const struct http_response *response, uint64_t sent_usec,
                 uint64_t *ret_expires_usec, uint64_t *ret_expires_utc_usec) {
-    uint64_t limit = session->parameters->lifetime_max_usec, usec;
     const char *clock;
     int64_t now = reference_time(info, response, &clock);
     char end_text[32], now_text[32];
@@ -62,11 +74,17 @@ int ub_lifetime(struct ub_session *session, const struct bootstrapping_info *inf
             session->parameters->bsf, end_text, clock, now_text);
     }
 
-    usec = (uint64_t)(info->lifetime - now);
-    usec = (usec < KEY_LIFETIME_MAX_SEC ? usec : KEY_LIFETIME_MAX_SEC) * USEC_PER_SEC;
-    if (limit > 0 && usec > limit)
-        usec = limit;
-    *ret_expires_utc_usec = (uint64_t)now * USEC_PER_SEC + usec;
-    *ret_expires_usec = usec < USEC_INFINITY - sent_usec ? sent_usec + usec : USEC_INFINITY;
+    count_from(now, info->lifetime, session->parameters->lifetime_max_usec, sent_usec,
+               ret_expires_usec, ret_expires_utc_usec);
+    return 0;
+}
+
+int ub_lifetime_by_clock(const char *text, uint64_t lifetime_max_usec, uint64_t *ret_expires_usec,
+                         uint64_t *ret_expires_utc_usec) {
+    int64_t now = (int64_t)(now_realtime_usec() / USEC_PER_SEC), end;
+
+    if (now < CLOCK_PLAUSIBLE_SEC || xs_datetime_parse(text, &end) < 0 || end <= now)
+        return UB_E_LIFETIME;
+    count_from(now, end, lifetime_max_usec, now_usec(), ret_expires_usec, ret_expires_utc_usec);
     return 0;
 }

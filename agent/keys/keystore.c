@@ -15,7 +15,8 @@
 #include "util.h"
 
 struct keystore {
-    struct ub_result current; /* ks is NULL where there is none */
+    bool there;
+    struct ub_result current; /* ks is NULL where it is in the card */
     uint64_t derivations;
 };
 
@@ -30,8 +31,9 @@ int keystore_new(struct keystore **ret) {
 }
 
 bool keystore_forget(struct keystore *store) {
-    bool there = store->current.ks != NULL;
+    bool there = store->there;
 
+    store->there = false;
     ub_result_done(&store->current);
     memset(&store->current, 0, sizeof(store->current));
     store->derivations = 0;
@@ -49,10 +51,11 @@ void keystore_put_take(struct keystore *store, struct ub_result *result) {
     (void)keystore_forget(store);
     store->current = *result;
     result->ks = NULL;
+    store->there = true;
 }
 
 int keystore_get(struct keystore *store, struct keystore_info *ret) {
-    if (!store->current.ks)
+    if (!store->there)
         return KEYS_E_NONE;
     if (now_usec() >= store->current.expires_usec) {
         (void)keystore_forget(store);
@@ -79,11 +82,18 @@ int keystore_derive(struct keystore *store, const char *naf_fqdn,
     r = keystore_get(store, &info);
     if (r != 0)
         return r;
-    r = gba_derive_naf_key(store->current.ks, store->current.rand, store->current.impi, naf_fqdn,
-                           ua_protocol, ret);
+    r = ub_result_derive(&store->current, naf_fqdn, ua_protocol, ret);
     if (r != 0)
         return r;
     store->derivations++;
     *ret_info = info;
     return 0;
+}
+
+bool keystore_is_in_card(const struct keystore *store) {
+    return store->there && store->current.mode == GBA_MODE_U;
+}
+
+void keystore_count(struct keystore *store) {
+    store->derivations++;
 }

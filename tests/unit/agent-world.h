@@ -53,6 +53,11 @@ static struct {
         enum worker_report_kind kind;
         struct worker_se *se;
     } se[16]; /* for channels, not reported yet */
+    unsigned derive_count;
+    struct {
+        int64_t job;
+        struct worker_derive *derive;
+    } derive[16]; /* in the card, not reported yet */
 } fake;
 
 int worker_new(sd_event *event, const struct conf_card *conf, const char *plugin_directory,
@@ -132,6 +137,14 @@ int64_t worker_bootstrap(struct worker *worker) {
 int64_t worker_probe(struct worker *worker) {
     assert_null(worker->ended);
     return ++fake.jobs;
+}
+
+int64_t worker_derive(struct worker *worker, struct worker_derive *derive) {
+    assert_null(worker->ended);
+    assert_true(fake.derive_count < ELEMENTS(fake.derive));
+    fake.derive[fake.derive_count].job = ++fake.jobs;
+    fake.derive[fake.derive_count++].derive = derive;
+    return fake.jobs;
 }
 
 int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {

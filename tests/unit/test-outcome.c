@@ -24,7 +24,7 @@ static const struct {
 } ranges[] = {
     {UICC_E_SERVICE_ABSENT, UICC_E_NAF_ID, "uicc-"},
     {UB_E_REFUSED, UB_E_CANCELLED, "ub-"},
-    {KEYS_E_NONE, KEYS_E_UA_PROTOCOL, "keys-"},
+    {KEYS_E_NONE, KEYS_E_TYPE, "keys-"},
     {ACCESS_E_DENIED, ACCESS_E_TOO_MANY, "access-"},
     {HTTP_E_RESOLVE, HTTP_E_HELPER, "http-"},
     {SE_E_COMMAND, SE_E_CLOSED, "se-"},

@@ -169,6 +169,9 @@ static int tear_down(void **state) {
     return clean ? 0 : -1;
 }
 
+/* Mode= of the configuration. */
+static const char *gba_mode = "me";
+
 /* A worker that has not been released; an APDU may take @apdu_timeout seconds, a request to the BSF minutes. */
 static void make_choosing(struct world *world, const char *apdu_timeout, const char *choice) {
     struct failure failure = {0};
@@ -176,8 +179,8 @@ static void make_choosing(struct world *world, const char *apdu_timeout, const c
 
     (void)snprintf(text, sizeof(text),
                    "[UICC]\nTransport=test\nDevice=%s/stage\nApduTimeoutSec=%s\n%s"
-                   "[GBA]\nRequireRspauth=no\nRequestTimeoutSec=600\n",
-                   world->directory, apdu_timeout, choice);
+                   "[GBA]\nMode=%s\nRequireRspauth=no\nRequestTimeoutSec=600\n",
+                   world->directory, apdu_timeout, choice, gba_mode);
     if (conf_parse("keystrap.conf", text, strlen(text), &world->conf, &failure) != 0)
         fail_msg("%s", failure.text);
     assert_int_equal(worker_new(world->event, world->conf->cards[0], world->directory, on_report,
@@ -379,6 +382,22 @@ static void a_running_job_that_is_cancelled_ends_at_once_and_alone(void **state)
     worker_cancel(world->worker, 99);
     (void)worker_bootstrap(world->worker);
     expect_job(world, WORKER_BOOTSTRAP, 3, 0);
+}
+
+/* The service table of the card promises GBA, and its AUTHENTICATE does not keep that. */
+static void a_mode_that_works_is_found_with_a_new_challenge_and_remembered(void **state) {
+    struct world *world = *state;
+
+    gba_mode = "auto";
+    start(world, "20");
+    gba_mode = "me";
+    expect_ready(world);
+    (void)worker_bootstrap(world->worker);
+    expect_job(world, WORKER_BOOTSTRAP, 1, 0);
+    assert_int_equal(world->stage->authentications, 2);
+    (void)worker_bootstrap(world->worker);
+    expect_job(world, WORKER_BOOTSTRAP, 2, 0);
+    assert_int_equal(world->stage->authentications, 3);
 }
 
 /* --- The card in a bootstrap ------------------------------------------------------------------------ */
@@ -719,6 +738,7 @@ int main(int argc, char **argv) {
         CLAIM(the_card_is_told_of_before_any_job),
         CLAIM(each_change_of_the_card_is_told_once),
         CLAIM(jobs_are_answered_in_order_each_with_its_number),
+        CLAIM(a_mode_that_works_is_found_with_a_new_challenge_and_remembered),
         CLAIM(a_job_that_fails_says_why_and_when_to_come_back),
         CLAIM(without_the_http_program_a_job_names_it),
         CLAIM(a_worker_touches_nothing_until_it_is_released),
