@@ -49,8 +49,8 @@ bool se_is_open(const struct se_channel *channel);
  * se_transmit() - one command of se_command_parse() on the channel, and the whole answer
  *
  * Return: 0 with answer->data, ->length and ->sw, whatever the status word is; SE_E_CLOSED when the card was reset or
- * changed since se_open(); UICC_E_MALFORMED; what the transport returns. UICC_E_RESET means that the answer is lost
- * and the command may have been executed.
+ * changed since se_open(); SE_E_COMMAND for a class that there is not on this channel; UICC_E_MALFORMED; what the
+ * transport returns. UICC_E_RESET means that the answer is lost and the command may have been executed.
  */
 int se_transmit(struct se_channel *channel, const struct apdu *command, struct apdu_answer *answer,
                 struct failure *failure);
@@ -78,6 +78,7 @@ int se_command_parse(const uint8_t *command, size_t length, bool pin, struct apd
 /**
  * se_class() - the class @cla of a parsed command on @channel, 1 to UICC_CHANNEL_MAX (ISO/IEC 7816-4 5.4.1)
  *
- * Channels from 4 on have one bit for secure messaging where the others have two: any kind becomes that one.
+ * Channels from 4 on have one bit for secure messaging where the others have two: any kind becomes that one. On channel 19
+ * a proprietary class with chaining and secure messaging would be FF, which is none: se_transmit() refuses it.
  */
 uint8_t se_class(uint8_t cla, uint8_t channel);

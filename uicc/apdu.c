@@ -117,6 +117,9 @@ static bool next_command(const struct apdu *apdu, const struct apdu *sent,
         *ret = get_response(apdu, sw2);
         return true;
     case 0x6c:
+        /* What asked for nothing is not repeated asking for something: of VERIFY that would look like a PIN. */
+        if (sent->le == APDU_NO_LE)
+            return false;
         *ret = *sent;
         ret->le = sw2;
         return true;

@@ -206,24 +206,29 @@ static int read_impi(struct uicc *uicc, struct failure *failure) {
     return 0;
 }
 
+static int pass_on(int r, const struct failure *local, struct failure *failure) {
+    return local->code != 0 ? failure_set(failure, r, "%s", local->text) : r;
+}
+
 int application_read(struct uicc *uicc, struct failure *failure) {
     struct uicc_identity *identity = &uicc->identity;
     bool isim = identity->application == UICC_ISIM;
+    struct failure local = {0};
     uint8_t data[EF_AD_LENGTH];
     size_t length;
     int r, subscriber;
 
-    subscriber = isim ? read_impi(uicc, failure) : read_imsi(uicc, failure);
+    subscriber = isim ? read_impi(uicc, &local) : read_imsi(uicc, &local);
     if (subscriber < 0 || !(subscriber == 0 || outcome_of_card(subscriber) ||
                             subscriber == UICC_E_IDENTITY || subscriber == UICC_E_NO_APPLICATION))
-        return subscriber;
+        return pass_on(subscriber, &local, failure);
     /* EF_AD can always be read, also when the PIN keeps the IMSI back. */
     r = file_read_optional(uicc, FID_EF_AD, "EF_AD", data, sizeof(data), &length, failure);
     if (r != 0)
         return r;
     identity->mnc_length = mnc_length_parse(data, length);
     if (subscriber != 0 || identity->application == UICC_SIM)
-        return subscriber;
+        return pass_on(subscriber, &local, failure);
     return file_read_optional(uicc, isim ? FID_EF_IST : FID_EF_UST, isim ? "EF_IST" : "EF_UST",
                               identity->services, sizeof(identity->services),
                               &identity->services_length, failure);

@@ -18,6 +18,7 @@
 #define TAG_FCI     0x6f
 #define TAG_FCP     0x62
 #define TAG_DF_NAME 0x84
+#define CLASS_NONE  0xff /* ISO/IEC 7816-4 5.4.1: invalid */
 
 /* Take the card. After a reset the transaction has begun, in another life of the card. */
 static int enter(struct uicc *uicc, struct failure *failure) {
@@ -197,6 +198,11 @@ int se_transmit(struct se_channel *channel, const struct apdu *command, struct a
 
     if (!se_is_open(channel))
         return failure_set(failure, SE_E_CLOSED, gone);
+    if (se_class(apdu.cla, channel->number) == CLASS_NONE)
+        return failure_set(failure, SE_E_COMMAND,
+                           "Class %02X cannot be coded on channel %u; leave out chaining or secure "
+                           "messaging",
+                           apdu.cla, channel->number);
     r = enter(channel->uicc, failure);
     if (r != 0)
         return r;

@@ -18,8 +18,8 @@
 
 #define SESSION_ATTEMPTS 2u /* a card that is reset again while it is set up is reset too often */
 
-void uicc_forget(struct uicc *uicc) {
-    uicc->generation++;
+/* What we had set up for ourselves; other channels may live on. */
+static void forget_session(struct uicc *uicc) {
     uicc->has_channel = false;
     uicc->basic_only = false;
     uicc->selected = false;
@@ -27,6 +27,11 @@ void uicc_forget(struct uicc *uicc) {
     uicc->pin_reference = 0;
     uicc->identity.pin = UICC_PIN_UNKNOWN;
     uicc->identity.pin_tries = -1;
+}
+
+void uicc_forget(struct uicc *uicc) {
+    uicc->generation++;
+    forget_session(uicc);
 }
 
 bool outcome_of_loss(int code) {
@@ -207,21 +212,24 @@ int session_exchange(struct uicc *uicc, struct apdu *apdu, struct apdu_answer *a
     if (outcome_of_loss(r))
         uicc_forget(uicc);
     else if (r == 0 && answer->sw >> 8 == 0x68)
-        uicc_forget(
+        forget_session(
             uicc); /* our channel is not there, whoever closed it: the next session opens another */
     return r;
 }
 
 /* A SIM has a directory and no AID (TS 51.011 6.6). */
 static int select_sim(struct uicc *uicc, struct failure *failure) {
+    struct failure local = {0};
     struct fcp fcp;
     int r;
 
-    r = file_select(uicc, FID_MF, "MF", &fcp, failure);
+    r = file_select(uicc, FID_MF, "MF", &fcp, &local);
     if (r == 0)
-        r = file_select(uicc, FID_DF_GSM, "DF_GSM", &fcp, failure);
+        r = file_select(uicc, FID_DF_GSM, "DF_GSM", &fcp, &local);
     uicc->selected = r == 0;
-    return r == UICC_E_NOT_FOUND || r == UICC_E_STATUS ? UICC_E_NO_APPLICATION : r;
+    if (r == UICC_E_NOT_FOUND || r == UICC_E_STATUS)
+        r = UICC_E_NO_APPLICATION;
+    return local.code != 0 ? failure_set(failure, r, "%s", local.text) : r;
 }
 
 static int select_aid(struct uicc *uicc, struct fcp *ret, struct failure *failure) {

@@ -273,8 +273,21 @@ static int no_arena(void **state) {
     return 0;
 }
 
+/* VERIFY without data, repeated with a length, would look like the beginning of a PIN. */
+static void test_6c_repeats_nothing_that_asked_for_no_data(void **state) {
+    _cleanup_apdu_answer_ struct apdu_answer answer = {0};
+
+    (void)state;
+    assert_int_equal(apdu_answer_init(&answer), 0);
+    assert_int_equal(EXCHANGE(&case1, &answer, NULL, SAY("00708001", "6c08")), 0);
+    assert_answer(&answer, "", 0x6c08);
+    assert_int_equal(EXCHANGE(&case3, &answer, NULL, SAY("01d60000023f00", "6c08")), 0);
+    assert_answer(&answer, "", 0x6c08);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_6c_repeats_nothing_that_asked_for_no_data),
         cmocka_unit_test(test_class_carries_the_channel),
         cmocka_unit_test(test_four_cases_on_the_wire),
         cmocka_unit_test(test_data_at_once),

@@ -129,6 +129,21 @@ static void channels_from_four_on_have_their_own_class(void **state) {
     assert_int_equal(f->answer.length, 3);
 }
 
+/* FF is no class, and to a reader it is the beginning of a negotiation of protocols. */
+static void a_class_that_would_be_ff_is_not_sent(void **state) {
+    struct fixture *f = *state;
+    unsigned exchanges;
+
+    f->card.channel_first = UICC_CHANNEL_MAX;
+    assert_int_equal(open_aid(f, APPLET, &f->channel), 0);
+    exchanges = f->card.exchanges;
+    assert_int_equal(send(f, &f->channel, "9c100000"), SE_E_COMMAND);
+    assert_string_not_equal(f->failure.text, "");
+    assert_int_equal(f->card.exchanges, exchanges);
+    assert_int_equal(send(f, &f->channel, "8c100000"), 0);
+    assert_int_equal(f->card.last_class, 0xef);
+}
+
 static void an_application_that_is_not_there_leaves_no_channel(void **state) {
     struct fixture *f = *state;
 
@@ -262,6 +277,7 @@ int main(void) {
         with_card(an_answer_in_pieces_is_put_together),
         with_card(channels_do_not_disturb_each_other),
         with_card(channels_from_four_on_have_their_own_class),
+        with_card(a_class_that_would_be_ff_is_not_sent),
         with_card(an_application_that_is_not_there_leaves_no_channel),
         with_card(a_card_that_selects_the_subscription_is_not_believed),
         with_card(a_card_without_a_free_channel_says_so),
