@@ -22,6 +22,10 @@ static int build_reply(struct call *call, const struct agent_key *key, int fd,
     r = sd_bus_message_new_method_return(call->message, ret);
     if (r < 0)
         return r;
+    if (key->naf_fqdn)
+        return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 2,
+                                     "BootTimeExpires", "t", key->expires_usec, "NafFqdn", "s",
+                                     key->naf_fqdn);
     /* An entry costs sd-bus and the bus daemon more than the derivation: no more of them than need be. */
     if (key->bootstrapped)
         return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 2,
@@ -90,6 +94,28 @@ static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error
     return call_begin(userdata, m, NULL, derive_start);
 }
 
+static void push_start(struct call *call) {
+    struct agent_request *request = NULL;
+    const void *gpi = NULL;
+    size_t length = 0;
+    int r;
+
+    r = sd_bus_message_read_array(call->message, 'y', &gpi, &length);
+    if (r >= 0)
+        r = agent_push_info(call->service->agent, &call->peer->caller, gpi, length, derive_done,
+                            call, &request);
+    /* Where the answer came at once, the call is over and must not be touched. */
+    if (r < 0)
+        call_fail(call, r, NULL);
+    else if (request)
+        call->request = request;
+}
+
+static int method_push_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    return call_begin(userdata, m, NULL, push_start);
+}
+
 static void invalidate_start(struct call *call) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct failure failure = {0};
@@ -124,6 +150,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PARAM(naf_fqdn) SD_BUS_PARAM(ua_protocol) SD_BUS_PARAM(options), "shta{sv}",
         SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
         method_derive_naf_key, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("PushInfo", "ay", SD_BUS_PARAM(gpi), "shta{sv}",
+                             SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires)
+                                 SD_BUS_PARAM(info),
+                             method_push_info, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Invalidate", "s", SD_BUS_PARAM(btid), "", "", method_invalidate,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

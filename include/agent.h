@@ -127,6 +127,7 @@ struct agent_key {
     uint64_t expires_usec;     /* CLOCK_BOOTTIME */
     uint64_t expires_utc_usec;
     bool bootstrapped;         /* a bootstrap was run for this request or while it waited */
+    const char *naf_fqdn;      /* whose key it is, for agent_push_info(); else NULL */
 };
 
 /**
@@ -159,6 +160,16 @@ struct agent_naf {
 int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
                          const struct agent_naf *naf, agent_key_fn done, void *userdata,
                          struct agent_request **ret);
+
+/**
+ * agent_push_info() - the key that a GBA Push Info yields (TS 33.223), for who may have that NAF's keys
+ * @gpi: @length octets as the NAF sent them; copied. gba.h has their layout
+ *
+ * The first usable card answers it, whether or not there is a Ks; the key's btid is the P-TID. A push in GBA_U voids a Ks
+ * that is in the card. Otherwise as agent_derive_naf_key().
+ */
+int agent_push_info(struct agent *agent, const struct access_caller *caller, const uint8_t *gpi,
+                    size_t length, agent_key_fn done, void *userdata, struct agent_request **ret);
 
 /**
  * agent_bootstrap() - get a new Ks of the card @uicc now; as agent_derive_naf_key() otherwise

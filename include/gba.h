@@ -371,6 +371,7 @@ struct gpi {
     char naf_fqdn[NAF_FQDN_MAX + 1]; /* as gba_fqdn_normalise() gives it */
     uint8_t ua_protocol[UA_PROTOCOL_LENGTH];
     int64_t lifetime;                /* seconds since the epoch */
+    char lifetime_text[LIFETIME_TEXT_MAX + 1]; /* the same as it stands there */
     char label[GPI_LABEL_MAX + 1];   /* "" for none */
     uint8_t mac[GPI_MAC_LENGTH];
     size_t signed_length;            /* octets that the MAC covers, from the first */

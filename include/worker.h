@@ -27,6 +27,7 @@ enum worker_report_kind {
     WORKER_BOOTSTRAP, /* a bootstrap ended */
     WORKER_PROBE,     /* ub_probe() ended */
     WORKER_DERIVE,    /* the card derived a key of its Ks, or not */
+    WORKER_PUSH,      /* the card answered a GBA Push Info, or not */
     WORKER_SE_OPEN,   /* a caller's channel to an application was opened, or not */
     WORKER_SE_TRANSMIT,
     WORKER_SE_CLOSE,
@@ -55,6 +56,19 @@ struct worker_derive {
     char iccid[ICCID_MAX + 1]; /* of the card that has the Ks */
     struct secret *key;        /* Ks_ext_NAF */
 };
+
+/* A GBA Push Info (TS 33.223), and then its key. */
+struct worker_push {
+    struct gpi gpi;
+    uint8_t data[GPI_MAX]; /* what gpi was read from */
+    size_t length;
+    struct secret *key;    /* Ks_NAF or Ks_ext_NAF, proved by the MAC */
+};
+
+/**
+ * worker_push_free() - erase the key, release; NULL is allowed, returns NULL
+ */
+struct worker_push *worker_push_free(struct worker_push *push);
 
 /**
  * worker_derive_free() - erase the key, release; NULL is allowed, returns NULL
@@ -89,6 +103,7 @@ struct worker_report {
     int64_t date;
     char nafs[FAILURE_TEXT_MAX]; /* in EF_GBANL, for people; "" where the card does not tell */
     struct worker_derive *derive; /* WORKER_DERIVE */
+    struct worker_push *push;     /* WORKER_PUSH */
     struct worker_se *se; /* WORKER_SE_* */
     struct worker_report *next; /* in the worker's queue */
 };
@@ -145,6 +160,11 @@ int64_t worker_probe(struct worker *worker);
  * worker_derive() - queue a derivation in the card. @derive is taken over where this returns a number.
  */
 int64_t worker_derive(struct worker *worker, struct worker_derive *derive);
+
+/**
+ * worker_push() - have the card answer a GBA Push Info. @push is taken over where this returns a number.
+ */
+int64_t worker_push(struct worker *worker, struct worker_push *push);
 
 /**
  * worker_se() - queue a job for a channel: @kind is one of WORKER_SE_*. @se is taken over where this returns a number.

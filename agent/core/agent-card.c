@@ -207,6 +207,9 @@ static void agent_card_on_report(struct worker_report *report, void *userdata) {
     case WORKER_DERIVE:
         agent_derive_on_report(card, report);
         return;
+    case WORKER_PUSH:
+        agent_push_on_report(card, report);
+        return;
     case WORKER_SE_OPEN:
     case WORKER_SE_TRANSMIT:
     case WORKER_SE_CLOSE:

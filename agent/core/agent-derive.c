@@ -42,7 +42,7 @@ int agent_derive_begin(struct agent_request *request) {
     return 0;
 }
 
-static struct agent_request *find_job(struct agent_card *card, uint64_t job) {
+struct agent_request *agent_deriving_find(struct agent_card *card, uint64_t job) {
     struct agent_request *head = &card->deriving.head;
 
     for (struct agent_request *request = head->next; request != head; request = request->next)
@@ -51,7 +51,7 @@ static struct agent_request *find_job(struct agent_card *card, uint64_t job) {
     return NULL;
 }
 
-static void leave_list(struct agent_request *request) {
+void agent_deriving_leave(struct agent_request *request) {
     agent_request_list_remove(request);
     request->job = 0;
     request->card->agent->pending--;
@@ -74,11 +74,11 @@ static void begin_anew(struct agent_request *request, int r, const struct failur
 }
 
 void agent_derive_on_report(struct agent_card *card, struct worker_report *report) {
-    struct agent_request *request = find_job(card, report->job);
+    struct agent_request *request = agent_deriving_find(card, report->job);
 
     if (!request)
         return;
-    leave_list(request);
+    agent_deriving_leave(request);
     if (report->r == UICC_E_CONDITIONS || !keystore_is_in_card(card->store)) {
         begin_anew(request, report->r != 0 ? report->r : KEYS_E_NONE, &report->failure);
         return;
@@ -95,7 +95,7 @@ void agent_derives_answer(struct agent_card *card, int r, const struct failure *
 
     while (!agent_request_list_empty(&card->deriving)) {
         request = card->deriving.head.next;
-        leave_list(request);
+        agent_deriving_leave(request);
         agent_request_refuse(request, r, failure);
     }
 }
@@ -110,8 +110,11 @@ void agent_derives_queue_again(struct agent_card *card) {
     while ((request = agent_request_list_pop(&again))) {
         request->job = 0;
         card->agent->pending--;
-        r = keystore_is_in_card(card->store) ? agent_derive_begin(request)
-                                             : agent_request_enqueue(request, &failure);
+        if (request->kind == AGENT_REQUEST_PUSH)
+            r = agent_push_given_up(&failure);
+        else
+            r = keystore_is_in_card(card->store) ? agent_derive_begin(request)
+                                                 : agent_request_enqueue(request, &failure);
         if (r != 0)
             agent_request_refuse(request, r, &failure);
     }

@@ -19,6 +19,7 @@ enum agent_request_kind {
     AGENT_REQUEST_NAF_KEY,
     AGENT_REQUEST_BOOTSTRAP,
     AGENT_REQUEST_DIAGNOSIS,
+    AGENT_REQUEST_PUSH,
     AGENT_REQUEST_SE,
 };
 
@@ -37,7 +38,7 @@ struct agent_request {
     agent_key_fn done;
     agent_diagnosis_fn diagnosed;
     agent_se_fn se_done;
-    uint64_t job;      /* the derivation in the card that it waits for, 0 for none */
+    uint64_t job;      /* the derivation in the card, or the push, that it waits for; 0 for none */
     bool bootstrapped; /* it has waited for a bootstrap */
     bool in_card;      /* there is a Ks, and it is in the card */
     bool anew;         /* the card had lost that, once */
@@ -205,6 +206,28 @@ void agent_derives_answer(struct agent_card *card, int r, const struct failure *
  * agent_derives_queue_again() - have @card's new worker do what the one before was to do
  */
 void agent_derives_queue_again(struct agent_card *card);
+
+/* --- GBA push (agent-push.c) ------------------------------------------------------------------------ */
+
+/**
+ * agent_push_on_report() - the card has answered a GBA Push Info
+ */
+void agent_push_on_report(struct agent_card *card, struct worker_report *report);
+
+/**
+ * agent_push_given_up() - say that a push is not tried again: the worker before may have spent it on the card
+ *
+ * Return: UB_E_CANCELLED.
+ */
+int agent_push_given_up(struct failure *failure);
+
+/**
+ * agent_deriving_find() - the request that waits for job number @job of @card, NULL for none
+ *
+ * agent_deriving_leave() takes it out of its list.
+ */
+struct agent_request *agent_deriving_find(struct agent_card *card, uint64_t job);
+void agent_deriving_leave(struct agent_request *request);
 
 /* --- Applications on the card (secure-element.c) --------------------------------------------------- */
 

@@ -17,6 +17,14 @@ struct worker_derive *worker_derive_free(struct worker_derive *derive) {
     return NULL;
 }
 
+struct worker_push *worker_push_free(struct worker_push *push) {
+    if (!push)
+        return NULL;
+    push->key = secret_free(push->key);
+    free(push);
+    return NULL;
+}
+
 struct worker_se *worker_se_free(struct worker_se *se) {
     if (!se)
         return NULL;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 
+#include "card-push.h"
 #include "util.h"
 #include "worker-internal.h"
 
@@ -133,6 +134,8 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
         job->r = worker_probe_now(worker, job);
     else if (job->kind == WORKER_DERIVE)
         job->r = card_gba_derive(&worker->card, job->derive, &job->failure);
+    else if (job->kind == WORKER_PUSH)
+        job->r = card_push(&worker->card, job->push, &job->failure);
     else
         job->r = card_se_run(&worker->card, job->kind, job->se, &job->failure);
     job->total_usec = now_usec() - begin;

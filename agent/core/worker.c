@@ -26,6 +26,7 @@ void worker_report_free(struct worker_report *report) {
     if (report) {
         ub_result_done(&report->result);
         worker_derive_free(report->derive);
+        worker_push_free(report->push);
         worker_se_free(report->se);
     }
     free(report);
@@ -232,17 +233,15 @@ static void worker_enqueue(struct worker *worker, struct worker_report *job) {
     *at = job;
 }
 
-static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
-                            struct worker_derive *derive, struct worker_se *se) {
+/* @template has the kind of the job and what it works with. */
+static int64_t worker_queue(struct worker *worker, const struct worker_report *template) {
     struct worker_report *job;
     int64_t number;
 
-    job = calloc(1, sizeof(*job));
+    job = malloc(sizeof(*job));
     if (!job)
         return -ENOMEM;
-    job->kind = kind;
-    job->derive = derive;
-    job->se = se;
+    *job = *template;
     pthread_mutex_lock(&worker->lock);
     number = (int64_t)++worker->last_number;
     job->job = (uint64_t)number;
@@ -253,19 +252,23 @@ static int64_t worker_queue(struct worker *worker, enum worker_report_kind kind,
 }
 
 int64_t worker_bootstrap(struct worker *worker) {
-    return worker_queue(worker, WORKER_BOOTSTRAP, NULL, NULL);
+    return worker_queue(worker, &(struct worker_report){.kind = WORKER_BOOTSTRAP});
 }
 
 int64_t worker_probe(struct worker *worker) {
-    return worker_queue(worker, WORKER_PROBE, NULL, NULL);
+    return worker_queue(worker, &(struct worker_report){.kind = WORKER_PROBE});
 }
 
 int64_t worker_derive(struct worker *worker, struct worker_derive *derive) {
-    return worker_queue(worker, WORKER_DERIVE, derive, NULL);
+    return worker_queue(worker, &(struct worker_report){.kind = WORKER_DERIVE, .derive = derive});
+}
+
+int64_t worker_push(struct worker *worker, struct worker_push *push) {
+    return worker_queue(worker, &(struct worker_report){.kind = WORKER_PUSH, .push = push});
 }
 
 int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {
-    return worker_queue(worker, kind, NULL, se);
+    return worker_queue(worker, &(struct worker_report){.kind = kind, .se = se});
 }
 
 void worker_cancel(struct worker *worker, uint64_t number) {

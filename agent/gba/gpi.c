@@ -73,9 +73,8 @@ static const char *take_naf_id(const struct field *field, struct gpi *gpi) {
 }
 
 static const char *take_lifetime(const struct field *field, struct gpi *gpi) {
-    char text[LIFETIME_TEXT_MAX + 1];
-
-    if (!take_text(field, text, LIFETIME_TEXT_MAX) || xs_datetime_parse(text, &gpi->lifetime) < 0)
+    if (!take_text(field, gpi->lifetime_text, LIFETIME_TEXT_MAX) ||
+        xs_datetime_parse(gpi->lifetime_text, &gpi->lifetime) < 0)
         return "its lifetime is not a date and time";
     return NULL;
 }

@@ -9,6 +9,7 @@
  *                                     unknown N akav2 N
  *     ways NAME VALUE                 what this network does: mode me|u|2g|default, tmpi on|off, akav2 on|off
  *     gpi IMPI FQDN UA [u]            make a GBA Push Info for a NAF, UA in hex, for a card with GBA_U or not: in hex
+ *     key BTID FQDN UA                the key of a NAF, in hex, as it would be told over Zn
  *     bootstraps                      how many have succeeded
  *     btid                            the B-TID given out last
  *     request                         what the last request was like: target, host, field X-Lab, user agent
@@ -251,7 +252,29 @@ static int control_gpi(void *userdata, int argc, char **argv, char *answer, size
     return r;
 }
 
+static int control_key(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    uint8_t naf_id[255 + LAB_UA_LENGTH], key[LAB_NAF_KEY_LENGTH];
+    size_t fqdn = strlen(argv[2]);
+    const struct bsf_bootstrap *bootstrap;
+    struct bsf *bsf = userdata;
+    int r = -ENOENT;
+
+    (void)argc;
+    if (fqdn > 255 || hex_decode_exactly(argv[3], naf_id + fqdn, LAB_UA_LENGTH) < 0)
+        return -EINVAL;
+    memcpy(naf_id, argv[2], fqdn);
+    (void)pthread_mutex_lock(&bsf->lock);
+    bootstrap = bsf_bootstrap_find(bsf, argv[1]);
+    if (bootstrap)
+        r = bsf_naf_key(bootstrap, naf_id, fqdn + LAB_UA_LENGTH, key);
+    (void)pthread_mutex_unlock(&bsf->lock);
+    if (r == 0 && size > 2 * sizeof(key))
+        hex_encode(key, sizeof(key), answer);
+    return r;
+}
+
 const struct control_command bsf_commands[] = {
+    {"key", "BTID FQDN UA", 3, 3, control_key},
     {"ways", "NAME VALUE", 2, 2, control_ways},
     {"gpi", "IMPI FQDN UA [u]", 3, 4, control_gpi},
     {"fault", "NAME [ARGUMENT...] [xN]", 1, 4, control_fault},

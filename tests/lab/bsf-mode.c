@@ -188,3 +188,11 @@ int bsf_digest_ks(struct bsf_challenge *challenge, const uint8_t *exporter, cons
     hash_a1(challenge, a1);
     return lab_kdf(a1, sizeof(a1), FC_GBA, parameters, 3, challenge->ks);
 }
+
+int bsf_naf_key(const struct bsf_bootstrap *bootstrap, const uint8_t *naf_id, size_t length,
+                uint8_t ret[LAB_NAF_KEY_LENGTH]) {
+    if (bootstrap->mode == BSF_MODE_DIGEST)
+        return lab_naf_key_digest(bootstrap->ks, bootstrap->nonce, bootstrap->impi, naf_id, length,
+                                  ret);
+    return lab_naf_key(bootstrap->ks, bootstrap->rand, bootstrap->impi, naf_id, length, ret);
+}

@@ -24,10 +24,7 @@ static int write_key(const struct bsf_bootstrap *bootstrap, const uint8_t *naf_i
     json_t *object;
     int r;
 
-    r = bootstrap->mode == BSF_MODE_DIGEST
-            ? lab_naf_key_digest(bootstrap->ks, bootstrap->nonce, bootstrap->impi, naf_id, length,
-                                 key)
-            : lab_naf_key(bootstrap->ks, bootstrap->rand, bootstrap->impi, naf_id, length, key);
+    r = bsf_naf_key(bootstrap, naf_id, length, key);
     if (r < 0)
         return r;
     base64 = lab_base64_encode(key, sizeof(key));

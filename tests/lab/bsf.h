@@ -221,6 +221,12 @@ void bsf_digest_password(struct bsf_challenge *challenge, const uint8_t *exporte
  */
 int bsf_digest_ks(struct bsf_challenge *challenge, const uint8_t *exporter, const char *response);
 
+/**
+ * bsf_naf_key() - the key of a NAF, as the mode of @bootstrap has it
+ */
+int bsf_naf_key(const struct bsf_bootstrap *bootstrap, const uint8_t *naf_id, size_t length,
+                uint8_t ret[LAB_NAF_KEY_LENGTH]);
+
 /* --- bsf-push.c --------------------------------------------------------------------------------- */
 
 #define BSF_GPI_MAX 512u

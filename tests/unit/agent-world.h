@@ -58,6 +58,8 @@ static struct {
         int64_t job;
         struct worker_derive *derive;
     } derive[16]; /* in the card, not reported yet */
+    struct worker_push *push; /* the last one, not reported yet */
+    int64_t push_job;
 } fake;
 
 int worker_new(sd_event *event, const struct conf_card *conf, const char *plugin_directory,
@@ -145,6 +147,15 @@ int64_t worker_derive(struct worker *worker, struct worker_derive *derive) {
     fake.derive[fake.derive_count].job = ++fake.jobs;
     fake.derive[fake.derive_count++].derive = derive;
     return fake.jobs;
+}
+
+int64_t worker_push(struct worker *worker, struct worker_push *push) {
+    assert_null(worker->ended);
+    if (fake.refuse_jobs)
+        return -ENOMEM;
+    assert_null(fake.push);
+    fake.push = push;
+    return fake.push_job = ++fake.jobs;
 }
 
 int64_t worker_se(struct worker *worker, enum worker_report_kind kind, struct worker_se *se) {

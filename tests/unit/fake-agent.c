@@ -4,6 +4,7 @@
  * The agent of the bus's tests.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -258,6 +259,30 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, const 
     agent->forgotten++;
     agent->status.state = AGENT_CARD_READY;
     agent->status.btid = "";
+    return 0;
+}
+
+int agent_push_info(struct agent *agent, const struct access_caller *caller, const uint8_t *gpi,
+                    size_t length, agent_key_fn done, void *userdata, struct agent_request **ret) {
+    const struct failure failure = {.code = UB_E_PUSH_MALFORMED, .text = "it is no GBA Push Info"};
+    _cleanup_secret_ struct secret *key = NULL;
+    struct agent_key answer = {
+        .btid = "push@" FAKE_BTID,
+        .expires_usec = FAKE_EXPIRES_BOOT,
+        .expires_utc_usec = FAKE_EXPIRES_UTC,
+        .naf_fqdn = "naf.example.com",
+    };
+
+    agent->caller = *caller;
+    *ret = NULL;
+    if (length != 3 || memcmp(gpi, "gpi", 3) != 0) {
+        done(UB_E_PUSH_MALFORMED, NULL, &failure, userdata);
+        return 0;
+    }
+    if (secret_new_copy("0123456789abcdef0123456789abcdef", NAF_KEY_LENGTH, &key) < 0)
+        return -ENOMEM;
+    answer.key = key;
+    done(0, &answer, NULL, userdata);
     return 0;
 }
 

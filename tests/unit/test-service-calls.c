@@ -208,6 +208,49 @@ static void arguments_of_the_wrong_type_are_refused(void **state) {
     assert_int_equal(w->agent.asked, 0);
 }
 
+/* --- GBA push ------------------------------------------------------------------------------------- */
+
+static void push_info(struct service_world *w, const char *octets, struct answer *answer) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+    assert_return_code(sd_bus_message_new_method_call(w->client, &m, SERVICE_BUS_NAME, SERVICE_PATH,
+                                                      SERVICE_KEYS, "PushInfo"),
+                       0);
+    assert_return_code(sd_bus_message_append_array(m, 'y', octets, strlen(octets)), 0);
+    assert_return_code(sd_bus_call_async(w->client, NULL, m, answer_got, answer, 0), 0);
+    answer_wait(w->event, answer);
+}
+
+static void a_pushed_key_arrives_by_its_ptid_and_names_its_naf(void **state) {
+    struct service_world *w = *state;
+    _cleanup_answer_ struct answer answer = {0};
+    const char *btid, *names[2], *naf;
+    uint64_t expires, boot;
+    uint8_t key[NAF_KEY_LENGTH + 1];
+    int fd;
+
+    push_info(w, "gpi", &answer);
+    assert_int_equal(sd_bus_message_has_signature(answer.message, "shta{sv}"), 1);
+    assert_return_code(sd_bus_message_read(answer.message, "sht", &btid, &fd, &expires), 0);
+    assert_string_equal(btid, "push@" FAKE_BTID);
+    assert_int_equal(read(fd, key, sizeof(key)), NAF_KEY_LENGTH);
+    assert_int_equal(sd_bus_message_read(answer.message, "a{sv}", 2, &names[0], "t", &boot,
+                                         &names[1], "s", &naf),
+                     1);
+    assert_string_equal(names[1], "NafFqdn");
+    assert_string_equal(naf, "naf.example.com");
+}
+
+static void what_is_no_push_is_an_error_by_name(void **state) {
+    struct service_world *w = *state;
+    _cleanup_answer_ struct answer other = {0}, empty = {0};
+
+    push_info(w, "other", &other);
+    assert_error(&other, ERROR_PREFIX "PushInfoMalformed");
+    push_info(w, "", &empty);
+    assert_error(&empty, ERROR_PREFIX "PushInfoMalformed");
+}
+
 /* --- Errors -------------------------------------------------------------------------------------- */
 
 static void every_outcome_reaches_the_caller_by_its_name(void **state) {
@@ -299,6 +342,8 @@ int main(void) {
         TEST(an_unknown_option_is_refused_by_name),
         TEST(an_option_of_the_wrong_type_is_refused_by_name),
         TEST(arguments_of_the_wrong_type_are_refused),
+        TEST(a_pushed_key_arrives_by_its_ptid_and_names_its_naf),
+        TEST(what_is_no_push_is_an_error_by_name),
         TEST(every_outcome_reaches_the_caller_by_its_name),
         TEST(an_error_says_the_cause_and_the_remedy),
         TEST(an_errno_without_a_name_is_internal),
