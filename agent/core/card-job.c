@@ -69,6 +69,13 @@ static int card_state_outcome(const struct plugin_state *state, const struct con
                               struct failure *failure) {
     const char *why = state->text[0] ? state->text : "no reason given";
 
+    /* A transport that knows the remedy has it after a semicolon. */
+    if (strstr(state->text, "; "))
+        return failure_set(failure,
+                           state->card == KEYSTRAP_CARD_SERVICE_ABSENT  ? UICC_E_SERVICE_ABSENT
+                           : state->card == KEYSTRAP_CARD_READER_ABSENT ? UICC_E_READER_ABSENT
+                                                                        : UICC_E_CARD_ABSENT,
+                           "transport %s: %s", conf->transport, state->text);
     switch (state->card) {
     case KEYSTRAP_CARD_SERVICE_ABSENT:
         return failure_set(failure, UICC_E_SERVICE_ABSENT,

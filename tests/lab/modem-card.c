@@ -36,6 +36,10 @@ size_t modem_transmit(struct modem *modem, const uint8_t *command, size_t length
         usim_trace_answer(stderr, command, length, ret_reply, n);
     if (happened[FAULT_SILENT])
         modem->lost = true;
+    if (modem->reset_msec != MODEM_NEVER && card_is_authenticate(command, length)) {
+        modem_reset(modem, (unsigned)modem->reset_msec);
+        return 0;
+    }
     if (happened[FAULT_DROP])
         modem_card_out(modem);
     return n;

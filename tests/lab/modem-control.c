@@ -41,15 +41,21 @@ static int run_refresh(void *userdata, int argc, char **argv, char *answer, size
     return 0;
 }
 
+/* Now, or in the middle of the next AUTHENTICATE. */
 static int run_reset(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct modem *modem = userdata;
     char *end = NULL;
     unsigned long msec = argc > 1 ? strtoul(argv[1], &end, 10) : RESET_MSEC;
 
-    if (argc > 1 && (*end != '\0' || msec > RESET_MSEC_MAX)) {
-        snprintf(answer, size, "\"%s\" is no number of milliseconds", argv[1]);
+    if ((argc > 1 && (*end != '\0' || msec > RESET_MSEC_MAX)) ||
+        (argc > 2 && strcmp(argv[2], "authenticate") != 0)) {
+        snprintf(answer, size, "a number of milliseconds, and \"authenticate\" or nothing");
         return -EINVAL;
     }
-    modem_reset(userdata, (unsigned)msec);
+    if (argc > 2)
+        modem->reset_msec = (int)msec;
+    else
+        modem_reset(modem, (unsigned)msec);
     return 0;
 }
 
@@ -80,6 +86,7 @@ static int run_clear(void *userdata, int argc, char **argv, char *answer, size_t
     (void)argc, (void)argv, (void)answer, (void)size;
     faults_clear(&modem->faults, modem->card);
     memset(modem->refusals, 0, sizeof(modem->refusals));
+    modem->reset_msec = MODEM_NEVER;
     return 0;
 }
 
@@ -117,7 +124,7 @@ const struct control_command modem_commands[] = {
     {"remove", "", 0, 0, run_remove},
     {"insert", "", 0, 0, run_insert},
     {"refresh", "", 0, 0, run_refresh},
-    {"reset", "[MSEC]", 0, 1, run_reset},
+    {"reset", "[MSEC [authenticate]]", 0, 2, run_reset},
     {"refuse", "open|close|apdu|authenticate|read|status CODE", 2, 2, run_refuse},
     {"fault", faults_usage, 1, 5, run_fault},
     {"clear", "", 0, 0, run_clear},

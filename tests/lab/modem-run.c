@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -119,6 +120,7 @@ void modem_reset(struct modem *modem, unsigned msec) {
     memset(modem->cids, 0, sizeof(modem->cids));
     memset(modem->groups, 0, sizeof(modem->groups));
     modem->echo = true;
+    modem->reset_msec = MODEM_NEVER;
     modem->back_at = usim_now_msec() + msec;
 }
 
@@ -183,6 +185,16 @@ static int timeout_of(const struct modem *modem, bool idle) {
     return left < 0 ? 0 : (int)left;
 }
 
+/* Whoever had a terminal for himself alone may have been killed: a device would have forgotten that, so does this one. */
+static void forget_owner(const struct modem *modem) {
+    int fd = open(modem->options->device, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)ioctl(fd, TIOCNXCL);
+    close(fd);
+}
+
 /* One round; true when a signal says that it is over. */
 static bool wait_for_work(struct modem *modem, int signal_fd) {
     struct pollfd fds[3 + MODEM_CLIENTS_MAX] = {
@@ -197,8 +209,10 @@ static bool wait_for_work(struct modem *modem, int signal_fd) {
 
         /* A terminal hangs up as long as nobody has opened it; that is nothing to wake up for. */
         if (modem->options->device && look.fd >= 0 && poll(&look, 1, 0) > 0 &&
-            !(look.revents & POLLIN))
+            !(look.revents & POLLIN)) {
             idle = true;
+            forget_owner(modem);
+        }
         fds[3 + i] = (struct pollfd){.fd = idle ? -1 : look.fd, .events = POLLIN};
     }
     if (poll(fds, 3 + MODEM_CLIENTS_MAX, timeout_of(modem, idle)) < 0)
@@ -254,6 +268,7 @@ int modem_run(const struct modem_options *options, const struct lab_subscriber *
     modem->options = &complete;
     modem->listener = -1;
     modem->echo = true;
+    modem->reset_msec = MODEM_NEVER;
     for (unsigned i = 0; i < MODEM_CLIENTS_MAX; i++)
         modem->clients[i].fd = -1;
     r = card_new(&complete.card, &modem->card);

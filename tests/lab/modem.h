@@ -89,6 +89,7 @@ struct modem {
     struct modem_client clients[MODEM_CLIENTS_MAX];
 
     uint32_t refusals[MODEM_OPERATIONS]; /* codes of the protocol's; 0: none */
+    int reset_msec; /* reset for so long at the next AUTHENTICATE, whose answer is lost; MODEM_NEVER */
     bool lost; /* the answer to the message under way does not leave */
 
     bool cids[MODEM_CIDS_MAX + 1]; /* QMI */

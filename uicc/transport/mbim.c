@@ -21,10 +21,8 @@
 #define CLOSE_SEC 1u
 
 static void on_removed(MbimDevice *device, gpointer data) {
-    struct modem *modem = data;
-
     (void)device;
-    modem->lost = true;
+    modem_gone(data);
 }
 
 static enum keystrap_card_state card_of(MbimSubscriberReadyState ready) {

@@ -37,6 +37,11 @@ unsigned modem_timeout_sec(const struct modem *modem) {
 
 /* --- The GLib thread: gone and back ------------------------------------------------------------------- */
 
+void modem_gone(struct modem *modem) {
+    modem->lost = true;
+    g_cancellable_cancel(modem->cancellable);
+}
+
 void modem_card_changed(struct modem *modem) {
     modem->insertions++;
     modem->reset_due = true;
@@ -93,6 +98,8 @@ static bool proxy_listens(const char *name, struct transport_result *ret) {
 
 static void drop(struct modem *modem, bool gone) {
     modem->ops->drop(modem, gone);
+    if (modem->cancellable && !modem->leaving)
+        g_cancellable_reset(modem->cancellable);
     memset(modem->channels, 0, sizeof(modem->channels));
     modem->connected = modem->lost = modem->changed = false;
     modem->slot = 0;
@@ -135,7 +142,9 @@ static void modem_body(void *data) {
     struct modem *modem = data;
 
     for (;;) {
-        if (modem->lost)
+        if (modem->leaving)
+            glib_thread_wait(&modem->thread, USEC_INFINITY);
+        else if (modem->lost)
             lose(modem);
         else if (modem->connected && modem->changed)
             look_again(modem);
@@ -374,6 +383,7 @@ int modem_start(struct modem *modem, const struct modem_ops *ops,
 static gboolean cancel(gpointer data) {
     struct modem *modem = data;
 
+    modem->leaving = true;
     g_cancellable_cancel(modem->cancellable);
     return G_SOURCE_REMOVE;
 }

@@ -53,7 +53,8 @@ struct modem {
     uint64_t command_usec;            /* patience with one command */
 
     /* the GLib thread's */
-    GCancellable *cancellable; /* everything ends when the program leaves */
+    GCancellable *cancellable; /* everything ends when the program leaves, or the modem is gone */
+    bool leaving;
     bool connected;
     bool lost;    /* the connection is of no use any more */
     bool changed; /* the card may be another one: look */
@@ -80,6 +81,11 @@ unsigned modem_timeout_sec(const struct modem *modem);
  * @report: reader, card, text and token; the rest is filled in here
  */
 void modem_report(struct modem *modem, uint8_t slot, struct transport_report *report);
+
+/**
+ * modem_gone() - the modem went away: whatever waits for it ends
+ */
+void modem_gone(struct modem *modem);
 
 /**
  * modem_card_changed() - what was read of the card does not hold any more (REFRESH, reset)

@@ -18,7 +18,7 @@ static void on_removed(QmiDevice *device, gpointer data) {
     struct qmi *qmi = data;
 
     (void)device;
-    qmi->modem.lost = true;
+    modem_gone(&qmi->modem);
 }
 
 static bool device_new(struct qmi *qmi, struct transport_result *ret) {
