@@ -77,6 +77,18 @@ const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]) {
     return CTL_UICC;
 }
 
+const char *ctl_card_of(const char *path, char ret[CARD_NAME_MAX + 1]) {
+    static const char start[] = CTL_PATH "/uicc/";
+
+    if (strncmp(path, start, sizeof(start) - 1) != 0)
+        return NULL;
+    (void)snprintf(ret, CARD_NAME_MAX + 1, "%s", path + sizeof(start) - 1);
+    for (char *p = ret; *p; p++)
+        if (*p == '_')
+            *p = '-';
+    return ret;
+}
+
 int ctl_print_error(const char *method, const sd_bus_error *error, int r) {
     if (!sd_bus_error_is_set(error)) {
         ctl_error("%s: %s", method, strerror(-r));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -18,8 +19,9 @@
 
 struct doctor {
     const struct ctl *ctl;
-    json_t *checks; /* for --json */
-    int status;     /* the exit status so far */
+    json_t *checks;   /* for --json */
+    const char *uicc; /* whose checks these are, where there are several cards; else NULL */
+    int status;       /* the exit status so far */
 };
 
 static void report(struct doctor *d, const char *name, const char *result, const char *text,
@@ -31,9 +33,12 @@ static void report(struct doctor *d, const char *name, const char *result, const
     if (!ok && d->status == EX_OK)
         d->status = CTL_EXIT_CHECK_FAILED;
     if (d->ctl->json) {
-        (void)json_array_append_new(d->checks,
-                                    json_pack("{s:s, s:s, s:s, s:s}", "Check", name, "Result",
-                                              result, "Text", clean, "Remedy", remedy));
+        json_t *check = json_pack("{s:s, s:s, s:s, s:s}", "Check", name, "Result", result, "Text",
+                                  clean, "Remedy", remedy);
+
+        if (d->uicc)
+            (void)json_object_set_new(check, "Uicc", json_string(d->uicc));
+        (void)json_array_append_new(d->checks, check);
         return;
     }
     printf("%s  %-12s %s\n", ok ? "ok" : "!!", name, clean);
@@ -90,12 +95,49 @@ static bool check_daemon(struct doctor *d, sd_bus *bus) {
     return true;
 }
 
-static void check_all(struct doctor *d) {
-    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+static void check_card(struct doctor *d, sd_bus *bus, const char *uicc) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    const char *interface;
+    const struct ctl ctl = {.uicc = uicc};
     char path[CTL_PATH_MAX];
+    const char *interface = ctl_object(&ctl, path);
+    int r;
+
+    r = sd_bus_call_method(bus, CTL_NAME, path, interface, "Diagnose", &error, &m, "a{sv}", 0);
+    if (r < 0)
+        report_no_diagnosis(d, &error, r);
+    else if (report_checks(d, m) < 0)
+        d->status = EX_PROTOCOL;
+}
+
+/* Every card that is configured, one after the other. Where there is one, it need not be named. */
+static void check_cards(struct doctor *d, sd_bus *bus) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    char **paths = NULL;
+    size_t count = 0;
+
+    (void)sd_bus_get_property_strv(bus, CTL_NAME, CTL_PATH, CTL_MANAGER, "Uiccs", &error, &paths);
+    while (paths && paths[count])
+        count++;
+    if (count < 2)
+        check_card(d, bus, NULL);
+    for (size_t i = 0; i < count; i++) {
+        char name[CARD_NAME_MAX + 1];
+
+        if (count > 1 && ctl_card_of(paths[i], name)) {
+            d->uicc = name;
+            if (!d->ctl->json)
+                printf("\nUICC %s\n", name);
+            check_card(d, bus, name);
+            d->uicc = NULL;
+        }
+        free(paths[i]);
+    }
+    free(paths);
+}
+
+static void check_all(struct doctor *d) {
+    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
     int r;
 
     r = sd_bus_open_system_with_description(&bus, "keystrapctl");
@@ -110,12 +152,10 @@ static void check_all(struct doctor *d) {
     (void)sd_bus_set_method_call_timeout(bus, BUS_CALL_TIMEOUT_USEC);
     if (!check_daemon(d, bus))
         return;
-    interface = ctl_object(d->ctl, path);
-    r = sd_bus_call_method(bus, CTL_NAME, path, interface, "Diagnose", &error, &m, "a{sv}", 0);
-    if (r < 0)
-        report_no_diagnosis(d, &error, r);
-    else if (report_checks(d, m) < 0)
-        d->status = EX_PROTOCOL;
+    if (d->ctl->uicc)
+        check_card(d, bus, d->ctl->uicc);
+    else
+        check_cards(d, bus);
 }
 
 int ctl_doctor(const struct ctl *ctl) {

@@ -71,19 +71,6 @@ struct monitor {
     bool begun;               /* how things stand was told, and changes follow */
 };
 
-/* Which object of the bus is spoken of: the name of the card; NULL for no card in particular. */
-static const char *card_of(const char *path, char ret[CARD_NAME_MAX + 1]) {
-    const char *name = strrchr(path, '/') + 1;
-
-    if (strncmp(path, CTL_PATH "/uicc/", sizeof(CTL_PATH "/uicc/") - 1) != 0)
-        return NULL;
-    (void)snprintf(ret, CARD_NAME_MAX + 1, "%s", name);
-    for (char *p = ret; *p; p++)
-        if (*p == '_')
-            *p = '-';
-    return ret;
-}
-
 static void note_first(struct monitor *monitor, const json_t *object) {
     const char *path = json_string_value(json_array_get(json_object_get(object, "Uiccs"), 0));
 
@@ -103,7 +90,7 @@ static void on_properties(struct monitor *monitor, sd_bus_message *m) {
         return;
     object = ctl_read_dict(m, "sv");
     note_first(monitor, object);
-    print_object(&monitor->ctl, own ? NULL : card_of(path, name), object);
+    print_object(&monitor->ctl, own ? NULL : ctl_card_of(path, name), object);
 }
 
 static void on_card(struct monitor *monitor, sd_bus_message *m) {
@@ -114,7 +101,7 @@ static void on_card(struct monitor *monitor, sd_bus_message *m) {
         return;
     if (sd_bus_message_at_end(m, true) == 0 && sd_bus_message_read(m, "s", &reader) < 0)
         return;
-    print_object(&monitor->ctl, card_of(path, name), json_pack("{s:s}", member, reader));
+    print_object(&monitor->ctl, ctl_card_of(path, name), json_pack("{s:s}", member, reader));
 }
 
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {

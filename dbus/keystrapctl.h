@@ -78,6 +78,11 @@ int ctl_open(sd_bus **ret);
 const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]);
 
 /**
+ * ctl_card_of() - the name of the card whose object @path is, to @ret; NULL where it is no card's
+ */
+const char *ctl_card_of(const char *path, char ret[CARD_NAME_MAX + 1]);
+
+/**
  * ctl_call() - call a method of that object and wait; @types as for sd_bus_message_append()
  *
  * Return: EX_OK, or the exit status; an error has been printed.

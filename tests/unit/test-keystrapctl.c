@@ -318,6 +318,27 @@ static void doctor_says_what_to_do_and_fails_for_it(void **state) {
     json_decref(o);
 }
 
+static void doctor_looks_at_every_card(void **state) {
+    struct service_world *w = *state;
+    struct run run;
+    json_t *o;
+
+    w->agent.others[w->agent.others_count++] =
+        (struct agent_status){.name = "back-2", .last_failure = &w->agent.last_failure};
+    w->agent.changed(w->agent.changed_userdata);
+    RUN(w, &run, false, "doctor");
+    assert_status(&run, 1);
+    assert_non_null(strstr(run.text, "\nUICC default\nok  reader "));
+    assert_non_null(strstr(run.text, "\nUICC back-2\nok  reader "));
+    RUN(w, &run, false, "doctor", "--json");
+    o = json_loads(run.text, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(o, "Checks")), 7);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(json_object_get(o, "Checks"), 6), "Uicc")),
+        "back-2");
+    json_decref(o);
+}
+
 static void doctor_without_the_right_to_ask_says_so(void **state) {
     struct service_world *w = *state;
     struct run run;
@@ -490,6 +511,7 @@ int main(void) {
         TEST(every_command_takes_the_name_of_a_card),
         TEST(bootstrap_and_forget_do_what_they_say),
         TEST(doctor_says_what_to_do_and_fails_for_it),
+        TEST(doctor_looks_at_every_card),
         TEST(doctor_without_the_right_to_ask_says_so),
         TEST(monitor_prints_changes_until_it_is_interrupted),
         TEST(statuses_tell_a_script_what_to_do),
