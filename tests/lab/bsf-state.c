@@ -75,9 +75,10 @@ int bsf_challenge_new(struct bsf *bsf, struct lab_subscriber *subscriber, bool d
                       struct bsf_challenge **ret) {
     struct bsf_challenge challenge = {
         .subscriber = subscriber,
-        .mode = digest               ? BSF_MODE_DIGEST
-                : bsf->ways.mode_set ? bsf->ways.mode
-                                     : BSF_MODE_ME,
+        .mode = digest                           ? BSF_MODE_DIGEST
+                : bsf->ways.mode_set             ? bsf->ways.mode
+                : subscriber->gba == LAB_GBA_YES ? BSF_MODE_U
+                                                 : BSF_MODE_ME,
     };
     struct bsf_challenge *place;
     int r;

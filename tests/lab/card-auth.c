@@ -27,7 +27,9 @@ static void put_octets(struct card_answer *answer, const uint8_t *octets, size_t
     answer->length += length;
 }
 
-static uint16_t answer_keys(struct card *card, const uint8_t *rand, struct card_answer *answer) {
+static uint16_t answer_keys(struct card *card, const struct card_command *command,
+                            const uint8_t *rand, struct card_answer *answer) {
+    bool usim = card->channels[command->channel].application->fid == CARD_FID_USIM;
     struct milenage_answer keys;
     uint8_t kc[MILENAGE_KC];
 
@@ -36,7 +38,7 @@ static uint16_t answer_keys(struct card *card, const uint8_t *rand, struct card_
     put_octets(answer, keys.res, card->options.res_length);
     put_octets(answer, keys.ck, sizeof(keys.ck));
     put_octets(answer, keys.ik, sizeof(keys.ik));
-    if (card->options.gsm_access) {
+    if (card->options.gsm_access && usim) {
         milenage_kc(&keys, kc);
         put_octets(answer, kc, sizeof(kc));
     }
@@ -58,38 +60,38 @@ static uint16_t answer_auts(struct card *card, const uint8_t *rand, struct card_
  * The MAC is checked before the SQN: a stranger's AUTN must never bring an AUTS (TS 33.102 clause
  * 6.3.3).
  */
-static uint16_t run_aka(struct card *card, const struct card_command *command,
-                        struct card_answer *answer) {
-    const uint8_t *rand = command->data + 1, *autn = rand + MILENAGE_RAND + 1;
+uint16_t card_auth_challenge(struct card *card, const uint8_t *rand, const uint8_t *autn,
+                             struct card_answer *answer) {
     enum card_belief belief = card->belief;
     uint64_t sqn;
 
-    if (command->length != AKA_DATA)
-        return SW_WRONG_LENGTH;
-    if (command->data[0] != MILENAGE_RAND || rand[MILENAGE_RAND] != MILENAGE_AUTN)
-        return SW_WRONG_DATA;
     card->belief = CARD_BELIEF_NONE;
     if (belief == CARD_BELIEF_WRONG_MAC ||
         !milenage_autn_verify(&card->subscriber.key, rand, autn, &sqn))
         return SW_BAD_MAC;
     if (belief == CARD_BELIEF_STALE_SQN || !sqn_accept(&card->memory.sqn, sqn))
         return answer_auts(card, rand, answer);
-    return answer_keys(card, rand, answer);
+    return SW_OK;
 }
 
-/*
- * EF_UST promises GBA, but this application does not know the context: cards like that are in the
- * field.
- */
-static uint16_t run_unaware(struct card *card, const struct card_command *command,
-                            struct card_answer *answer) {
-    (void)card, (void)command, (void)answer;
-    return SW_CONTEXT;
+static uint16_t run_aka(struct card *card, const struct card_command *command,
+                        struct card_answer *answer) {
+    const uint8_t *rand = command->data + 1, *autn = rand + MILENAGE_RAND + 1;
+    uint16_t sw;
+
+    if (command->length != AKA_DATA)
+        return SW_WRONG_LENGTH;
+    if (command->data[0] != MILENAGE_RAND || rand[MILENAGE_RAND] != MILENAGE_AUTN)
+        return SW_WRONG_DATA;
+    sw = card_auth_challenge(card, rand, autn, answer);
+    return sw == SW_OK && answer->length == 0 ? answer_keys(card, command, rand, answer) : sw;
 }
 
 static const struct context contexts[] = {
     {CARD_FID_USIM, P2_3G, run_aka},
-    {CARD_FID_USIM, P2_GBA, run_unaware},
+    {CARD_FID_USIM, P2_GBA, card_gba_run},
+    {CARD_FID_ISIM, P2_3G, run_aka},
+    {CARD_FID_ISIM, P2_GBA, card_gba_run},
 };
 
 static card_handler find_context(uint16_t application, uint8_t p2) {

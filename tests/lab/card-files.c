@@ -19,6 +19,7 @@ enum {
     SERVICE_PACKET_DOMAIN = 33,
     SERVICE_GBA = 68,
     SERVICE_EPS = 85,
+    SERVICE_ISIM_GBA = 2,
     DIR_RECORD = 48,
 };
 
@@ -28,6 +29,11 @@ const struct card_application card_applications[] = {
      .aid_length = 16,
      .fid = CARD_FID_USIM,
      .label = "USIM"},
+    {.aid = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x04, 0xff, 0x49, 0xff, 0x01, 0x89, 0x00, 0x00,
+             0x01, 0x00},
+     .aid_length = 16,
+     .fid = CARD_FID_ISIM,
+     .label = "ISIM"},
 };
 const size_t card_applications_count = LENGTH_OF(card_applications);
 
@@ -76,19 +82,73 @@ static void fill_ust(const struct card_options *options, uint8_t *content, size_
     memset(content, 0, size);
     set_service(content, SERVICE_PROVIDER_NAME);
     set_service(content, SERVICE_PACKET_DOMAIN);
-    set_service(content, SERVICE_GBA);
+    if (options->subscriber->gba != LAB_GBA_NO)
+        set_service(content, SERVICE_GBA);
     set_service(content, SERVICE_EPS);
     if (options->gsm_access)
         set_service(content, SERVICE_GSM_ACCESS);
 }
 
+/* TS 31.103 clause 4.2.7. */
+static void fill_ist(const struct card_options *options, uint8_t *content, size_t size) {
+    memset(content, 0, size);
+    if (options->subscriber->gba != LAB_GBA_NO)
+        set_service(content, SERVICE_ISIM_GBA);
+}
+
+/* 80, the length, and the text (TS 31.103 clauses 4.2.2 to 4.2.4). */
+static void put_text(const char *prefix, const char *text, uint8_t *content, size_t size) {
+    size_t before = strlen(prefix), length = strlen(text);
+
+    if (2 + before + length > size)
+        return;
+    content[0] = 0x80;
+    content[1] = (uint8_t)(before + length);
+    memcpy(content + 2, prefix, before);
+    memcpy(content + 2 + before, text, length);
+}
+
+static void fill_impi(const struct card_options *options, uint8_t *content, size_t size) {
+    put_text("", options->subscriber->isim_impi, content, size);
+}
+
+static void fill_impu(const struct card_options *options, uint8_t *content, size_t size) {
+    put_text("sip:", options->subscriber->isim_impi, content, size);
+}
+
+static void fill_domain(const struct card_options *options, uint8_t *content, size_t size) {
+    const char *at = strchr(options->subscriber->isim_impi, '@');
+
+    put_text("", at ? at + 1 : "", content, size);
+}
+
+static uint8_t *kept_gbabp(struct card_memory *memory) {
+    return memory->gba[0].gbabp;
+}
+
+static uint8_t *kept_gbanl(struct card_memory *memory) {
+    return memory->gba[0].gbanl;
+}
+
+static uint8_t *kept_isim_gbabp(struct card_memory *memory) {
+    return memory->gba[1].gbabp;
+}
+
+static uint8_t *kept_isim_gbanl(struct card_memory *memory) {
+    return memory->gba[1].gbanl;
+}
+
 /* TS 102 221 clause 13.1: 61 { 4F AID, 50 label }, an application a record. */
 static void fill_dir(const struct card_options *options, uint8_t *content, size_t size) {
-    (void)options, (void)size;
+    (void)size;
     for (size_t i = 0; i < card_applications_count; i++) {
         const struct card_application *application = &card_applications[i];
+        bool is_isim = application->fid == CARD_FID_ISIM;
         uint8_t *record = content + i * DIR_RECORD;
         size_t label_length = strlen(application->label);
+
+        if (is_isim && options->subscriber->isim_impi[0] == '\0')
+            continue;
 
         *record++ = 0x61;
         *record++ = (uint8_t)(2 + application->aid_length + 2 + label_length);
@@ -126,6 +186,7 @@ static const char access_rules[] =
     .records = count, .rule = CARD_RULE_##who
 #define MF   CARD_FID_MF
 #define USIM CARD_FID_USIM
+#define ISIM CARD_FID_ISIM
 #define GSM  FID_GSM_ACCESS
 
 /* FID, directory, short FID, size, number of records, and who may read and update. */
@@ -160,11 +221,23 @@ const struct card_file card_files[] = {
     {BINARY(0x6f7e, USIM, 0x0b, 11, PIN_PIN), .content = "ffffffff42f618fffeff01"}, /* LOCI */
     {BINARY(0x6fad, USIM, 0x03, 4, ALWAYS_ADM), .fill = fill_ad},                   /* AD */
     {RECORDS(0x6fb7, USIM, 0x01, 4, 2, ALWAYS_ADM), .content = "11f2ffff"},         /* ECC */
-    {BINARY(0x6fd6, USIM, 0, 64, PIN_PIN)},                                         /* GBABP */
-    {RECORDS(0x6fda, USIM, 0, 128, 2, PIN_ADM)},                                    /* GBANL */
+    {BINARY(0x6fd6, USIM, 0, CARD_GBABP_SIZE, PIN_PIN), .kept = kept_gbabp},        /* GBABP */
+    {RECORDS(0x6fda, USIM, 0, CARD_GBANL_RECORD, CARD_GBANL_RECORDS, PIN_ADM),
+     .kept = kept_gbanl},                                                           /* GBANL */
     {BINARY(0x6fe3, USIM, 0x1e, 18, PIN_PIN),
      .content = "ffffffffffffffffffffffff42f618fffe01"},                            /* EPSLOCI */
     {RECORDS(0x6fe4, USIM, 0x18, 54, 1, PIN_PIN)},                                  /* EPSNSC */
+
+    {.fid = ISIM, .type = CARD_APPLICATION, .rule = CARD_RULE_ALWAYS_ADM},
+    {BINARY(0x6f02, ISIM, 0x02, 128, PIN_ADM), .fill = fill_impi},                  /* IMPI */
+    {BINARY(0x6f03, ISIM, 0x05, 128, PIN_ADM), .fill = fill_domain},                /* DOMAIN */
+    {RECORDS(0x6f04, ISIM, 0x04, 128, 1, PIN_ADM), .fill = fill_impu},              /* IMPU */
+    {RECORDS(0x6f06, ISIM, 0x06, 24, 4, ALWAYS_ADM), .content = access_rules},      /* ARR */
+    {BINARY(0x6f07, ISIM, 0x07, 1, PIN_ADM), .fill = fill_ist},                     /* IST */
+    {BINARY(0x6fad, ISIM, 0x03, 4, ALWAYS_ADM), .fill = fill_ad},                   /* AD */
+    {BINARY(0x6fd5, ISIM, 0, CARD_GBABP_SIZE, PIN_PIN), .kept = kept_isim_gbabp},   /* GBABP */
+    {RECORDS(0x6fd7, ISIM, 0, CARD_GBANL_RECORD, CARD_GBANL_RECORDS, PIN_ADM),
+     .kept = kept_isim_gbanl},                                                      /* GBANL */
 
     {DIRECTORY(GSM, USIM), .gsm_access = true},
     {BINARY(0x4f20, GSM, 0x01, 9, PIN_PIN), .gsm_access = true,

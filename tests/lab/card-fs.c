@@ -27,7 +27,13 @@ enum {
 };
 
 static bool exists(const struct card *card, const struct card_file *file) {
+    if (file->fid == CARD_FID_ISIM || file->parent == CARD_FID_ISIM)
+        return card_application_exists(card, CARD_FID_ISIM);
     return !file->gsm_access || card->options.gsm_access;
+}
+
+bool card_application_exists(const struct card *card, uint16_t fid) {
+    return fid != CARD_FID_ISIM || card->subscriber.isim_impi[0] != '\0';
 }
 
 static bool is_directory(const struct card_file *file) {
@@ -58,6 +64,10 @@ static int make_content(struct card *card, size_t place) {
 
     if (is_directory(file))
         return 0;
+    if (file->kept) {
+        card->contents[place] = file->kept(&card->memory);
+        return 0;
+    }
     card->contents[place] = malloc(size);
     if (!card->contents[place])
         return -ENOMEM;
@@ -81,8 +91,10 @@ int card_fs_init(struct card *card) {
 }
 
 void card_fs_done(struct card *card) {
-    for (size_t i = 0; card->contents && i < card_files_count; i++)
-        free(card->contents[i]);
+    for (size_t i = 0; card->contents && i < card_files_count; i++) {
+        if (!card_files[i].kept)
+            free(card->contents[i]);
+    }
     free(card->contents);
     card->contents = NULL;
 }

@@ -3,7 +3,7 @@
 
 /*
  * The card, for its own files: card.c (commands in, answers out), card-fs.c (selection and files),
- * card-files.c (what files there are), card-pin.c, card-auth.c and card-atr.c.
+ * card-files.c (what files there are), card-pin.c, card-auth.c, card-gba.c and card-atr.c.
  */
 
 #include "card-applet.h"
@@ -14,6 +14,7 @@ enum {
     CARD_FID_MF = 0x3f00,
     CARD_FID_CURRENT_ADF = 0x7fff,
     CARD_FID_USIM = 0x7ff0, /* internal: an ADF has no place in the tree of the MF */
+    CARD_FID_ISIM = 0x7ff1,
 };
 
 /* Status words (TS 102 221 clause 10.2.1, TS 31.102 clause 7.3). */
@@ -80,6 +81,7 @@ struct card_file {
     uint8_t records;
     enum card_rule rule;
     bool gsm_access;     /* only there with service 27 */
+    uint8_t *(*kept)(struct card_memory *memory); /* where it is in what outlives power off; NULL: nowhere */
     const char *content; /* hexadecimal; the rest of the file is FF */
     void (*fill)(const struct card_options *options, uint8_t *content, size_t size);
 };
@@ -155,6 +157,15 @@ uint16_t card_pin_verify(struct card *card, const struct card_command *command,
                          struct card_answer *answer);
 bool card_pin_satisfied(const struct card *card);
 
+bool card_application_exists(const struct card *card, uint16_t fid);
+
+/* card-gba.c: AUTHENTICATE in the GBA context. */
+uint16_t card_gba_run(struct card *card, const struct card_command *command,
+                      struct card_answer *answer);
+
 /* card-auth.c */
+/* MAC, then SQN: SW_OK with no answer where both are right, SW_OK with AUTS for a stale SQN. */
+uint16_t card_auth_challenge(struct card *card, const uint8_t *rand, const uint8_t *autn,
+                             struct card_answer *answer);
 uint16_t card_authenticate(struct card *card, const struct card_command *command,
                            struct card_answer *answer);

@@ -13,6 +13,17 @@
 #include <ini.h>
 
 #include "card-state.h"
+#include "hex.h"
+
+/* inih's lines are short. */
+enum {
+    GBA_PIECE = 64,
+    GBA_PIECES = (sizeof(struct card_gba) + GBA_PIECE - 1) / GBA_PIECE,
+};
+
+_Static_assert(sizeof(struct card_gba) ==
+                   1 + 32 + 16 + CARD_GBABP_SIZE + CARD_GBANL_RECORDS * CARD_GBANL_RECORD,
+               "struct card_gba has holes");
 
 struct loader {
     struct card_memory memory;
@@ -28,6 +39,20 @@ static bool parse_number(const char *text, int base, uint64_t max, uint64_t *ret
     errno = 0;
     *ret_number = strtoull(text, &end, base);
     return errno == 0 && *end == '\0' && *ret_number <= max;
+}
+
+/* "GbaA.N": octets of the struct card_gba of application A, from GBA_PIECE times N on. */
+static int handle_gba(struct loader *loader, const char *name, const char *value) {
+    unsigned application, piece;
+    size_t offset, length;
+    uint8_t *gba;
+
+    if (sscanf(name, "%1u.%2u", &application, &piece) != 2 || application > 1 ||
+        piece >= GBA_PIECES)
+        return 0;
+    gba = (uint8_t *)&loader->memory.gba[application];
+    offset = piece * GBA_PIECE;
+    return hex_decode(value, gba + offset, sizeof(struct card_gba) - offset, &length) == 0;
 }
 
 static int handle_line(void *userdata, const char *section, const char *name, const char *value) {
@@ -46,6 +71,8 @@ static int handle_line(void *userdata, const char *section, const char *name, co
         loader->memory.pin_retries = (unsigned)number;
         return 1;
     }
+    if (strncmp(name, "Gba", 3) == 0)
+        return handle_gba(loader, name + 3, value);
     if (strncmp(name, "Seq", 3) != 0 ||
         !parse_number(name + 3, 10, (1u << loader->memory.sqn.ind_bits) - 1, &ind) ||
         !parse_number(value, 16, SQN_MAX >> loader->memory.sqn.ind_bits, &number))
@@ -71,11 +98,27 @@ int card_state_load(const char *path, const struct lab_subscriber *subscriber,
     return 0;
 }
 
+static void write_gba(FILE *file, unsigned application, const struct card_gba *gba) {
+    const uint8_t *octets = (const uint8_t *)gba;
+    char text[2 * GBA_PIECE + 1];
+
+    for (size_t piece = 0; piece < GBA_PIECES; piece++) {
+        size_t rest = sizeof(*gba) - piece * GBA_PIECE;
+
+        hex_encode(octets + piece * GBA_PIECE, rest < GBA_PIECE ? rest : GBA_PIECE, text);
+        fprintf(file, "Gba%u.%zu = %s\n", application, piece, text);
+    }
+}
+
 static int write_to(FILE *file, const struct lab_subscriber *subscriber,
                     const struct card_memory *memory) {
     fprintf(file, "[Card]\nImsi = %s\nPinRetries = %u\n", subscriber->imsi, memory->pin_retries);
     for (unsigned ind = 0; ind < 1u << memory->sqn.ind_bits; ind++)
         fprintf(file, "Seq%u = %" PRIx64 "\n", ind, memory->sqn.seq[ind]);
+    for (unsigned application = 0; application < 2; application++) {
+        if (memory->gba[application].has_ks)
+            write_gba(file, application, &memory->gba[application]);
+    }
     if (fflush(file) != 0 || fsync(fileno(file)) < 0)
         return -errno;
     return 0;

@@ -33,6 +33,10 @@ int card_new(const struct card_options *options, struct card **ret_card) {
     card->options = *options;
     card->options.subscriber = &card->subscriber;
     card->memory.pin_retries = CARD_PIN_RETRIES;
+    for (size_t i = 0; i < 2; i++) {
+        memset(card->memory.gba[i].gbabp, 0xff, sizeof(card->memory.gba[i].gbabp));
+        memset(card->memory.gba[i].gbanl, 0xff, sizeof(card->memory.gba[i].gbanl));
+    }
     sqn_init(&card->memory.sqn, card->subscriber.ind_bits, card->subscriber.sqn);
     if (card->subscriber.has_ara)
         (void)card_set_ara(card, card->subscriber.ara, card->subscriber.ara_length);

@@ -45,10 +45,27 @@ enum card_belief {
     CARD_BELIEF_STALE_SQN, /* AUTS */
 };
 
+/* Of the GBA files of an application, which outlive power off as the Ks does. */
+enum {
+    CARD_GBABP_SIZE = 160,
+    CARD_GBANL_RECORD = 128,
+    CARD_GBANL_RECORDS = 2,
+};
+
+/* A bootstrap whose Ks is on the card (TS 33.220 clause 5), and the files that tell of it: octets, FF when new. */
+struct card_gba {
+    uint8_t has_ks; /* 1 */
+    uint8_t ks[32];
+    uint8_t rand[16];
+    uint8_t gbabp[CARD_GBABP_SIZE];
+    uint8_t gbanl[CARD_GBANL_RECORDS * CARD_GBANL_RECORD];
+};
+
 /* What a card keeps without power. */
 struct card_memory {
     struct sqn sqn;
     unsigned pin_retries;
+    struct card_gba gba[2]; /* of the USIM, of the ISIM */
 };
 
 struct card;

@@ -116,6 +116,28 @@ static bool set_impi(struct lab_subscriber *subscriber, const char *value) {
     return true;
 }
 
+static bool set_isim_impi(struct lab_subscriber *subscriber, const char *value) {
+    size_t length = strlen(value);
+
+    if (length == 0 || length > LAB_IMPI_MAX)
+        return false;
+    memcpy(subscriber->isim_impi, value, length + 1);
+    return true;
+}
+
+static bool set_gba(struct lab_subscriber *subscriber, const char *value) {
+    static const char *const words[] = {
+        [LAB_GBA_NO] = "no", [LAB_GBA_PROMISED] = "promised", [LAB_GBA_YES] = "yes"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            subscriber->gba = (enum lab_gba)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool set_pin(struct lab_subscriber *subscriber, const char *value) {
     return copy_digits(value, LAB_PIN_MIN, LAB_PIN_MAX, subscriber->pin);
 }
@@ -149,6 +171,8 @@ static const struct key_line key_lines[] = {
     {"IndBits", "0 to 8", set_ind_bits},
     {"ResLength", "4 to 8", set_res_length},
     {"Impi", "1 to 255 characters", set_impi},
+    {"IsimImpi", "1 to 255 characters", set_isim_impi},
+    {"Gba", "yes, promised or no", set_gba},
     {"Pin", "4 to 8 digits", set_pin},
     {"Ara", "up to 512 hexadecimal digits", set_ara},
     {"Lifetime", "1 to 999999999 seconds", set_lifetime},

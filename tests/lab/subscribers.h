@@ -16,6 +16,9 @@
  *     IndBits = 5                         bits of the SQN that are its IND: 0 to 8; 5 if absent
  *     ResLength = 8                       octets of RES and XRES: 4 to 8; 8 if absent
  *     Impi = NAI                          made of the IMSI (TS 23.003 clause 13.3) if absent
+ *     IsimImpi = NAI                      the card has an ISIM, with this in EF_IMPI; none if absent
+ *     Gba = no                            yes: the card does GBA_U, and the BSF uses it; promised: the card's
+ *                                         service table says so, and its AUTHENTICATE does not; no if absent
  *     Pin = 1234                          4 to 8 digits; 1234 if absent
  *     Ara = e20b...                       access rules on the card, in hexadecimal; no ARA-M if absent
  *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
@@ -43,11 +46,19 @@ enum {
     LAB_SUBSCRIBERS_MAX = 1024,
 };
 
+enum lab_gba {
+    LAB_GBA_NO,
+    LAB_GBA_PROMISED,
+    LAB_GBA_YES,
+};
+
 struct lab_subscriber {
     char name[LAB_NAME_MAX + 1];
     char imsi[LAB_IMSI_MAX + 1];
     char iccid[LAB_ICCID_MAX + 1];
     char impi[LAB_IMPI_MAX + 1];
+    char isim_impi[LAB_IMPI_MAX + 1]; /* "" for no ISIM */
+    enum lab_gba gba;
     char pin[LAB_PIN_MAX + 1];
     char password[LAB_PASSWORD_MAX + 1]; /* "" for none */
     struct milenage_key key;

@@ -118,7 +118,7 @@ static void the_identity_files_hold_the_subscribers_digits(void **state) {
     expect(scene, "00b0000000", "000000029000");
     say(scene, "00a40004026f3800");
     /* Services 19, 33, 68 (GBA) and 85. */
-    expect(scene, "00b0000000", "00000400010000000800100000009000");
+    expect(scene, "00b0000000", "00000400010000000000100000009000");
 }
 
 static void an_imsi_of_even_length_is_marked_even_and_padded(void **state) {
@@ -157,7 +157,7 @@ static void fcp_templates_tell_type_size_and_pin_status(void **state) {
            "621a8205422100300483022f008a01058b032f0601800200c08801f09000");
     say(scene, SELECT_USIM);
     expect(scene, "00a40004026f0700", "62178202412183026f078a01058b036f0602800200098801389000");
-    expect(scene, "00a40004026fd600", "62168202412183026fd68a01058b036f06038002004088009000");
+    expect(scene, "00a40004026fd600", "62168202412183026fd68a01058b036f0603800200a088009000");
 }
 
 static void a_fid_means_what_is_near_the_current_directory_and_nothing_else(void **state) {
@@ -256,8 +256,8 @@ static void what_the_pin_may_update_is_updated_and_the_rest_is_not(void **state)
     say(scene, "00a40004026fd600");
     expect(scene, "00d6000103aabbcc", "9000");
     expect(scene, "00b0000005", "ffaabbccff9000");
-    expect(scene, "00d6003f02aabb", "6700");
-    expect(scene, "00d6004001aa", "6b00");
+    expect(scene, "00d6009f02aabb", "6700");
+    expect(scene, "00d600a001aa", "6b00");
     say(scene, "00a40004026f0700");
     expect(scene, "00d6000001aa", "6982");
     say(scene, "00a40004026fda00");
@@ -337,7 +337,7 @@ static void kc_follows_when_the_card_offers_gsm_access(void **state) {
     say(scene, SELECT_USIM);
     expect(scene, AKA, KEYS "08eae4be823af9a08b9000");
     say(scene, "00a40004026f3800");
-    expect(scene, "00b0000000", "00000404010000000800100000009000");
+    expect(scene, "00b0000000", "00000404010000000000100000009000");
     expect_fid(scene, "00a40804067fff5f3b4f2000", "4f20");
 }
 
