@@ -26,15 +26,16 @@ struct gateway {
     struct world_process *bsf, *naf, *usim, *keystrapd;
 };
 
-/* Everything up, with the card of @card_arguments (NULL for the usual one) and @config added to the usual one. */
-static inline void gateway_start(struct gateway *gateway, struct world *world,
-                                 const char *const *card_arguments, const char *config) {
+/* gateway_start() with the card of @subscriber. */
+static inline void gateway_start_with(struct gateway *gateway, struct world *world,
+                                      const char *subscriber, const char *const *card_arguments,
+                                      const char *config) {
     char text[2048];
 
     *gateway = (struct gateway){.world = world};
     assert_non_null(world_start_bus(world));
     assert_non_null(world_start_pcscd(world));
-    gateway->usim = world_start_usim(world, SUBSCRIBER, card_arguments);
+    gateway->usim = world_start_usim(world, subscriber, card_arguments);
     assert_non_null(gateway->usim);
     gateway->bsf = world_start_bsf(world, NULL);
     assert_non_null(gateway->bsf);
@@ -48,6 +49,12 @@ static inline void gateway_start(struct gateway *gateway, struct world *world,
     }
     gateway->keystrapd = world_start_keystrapd(world, NULL);
     assert_non_null(gateway->keystrapd);
+}
+
+/* Everything up, with the card of @card_arguments (NULL for the usual one) and @config added to the usual one. */
+static inline void gateway_start(struct gateway *gateway, struct world *world,
+                                 const char *const *card_arguments, const char *config) {
+    gateway_start_with(gateway, world, SUBSCRIBER, card_arguments, config);
 }
 
 /* Have keystrapd load its configuration again, and wait until it has. Returns its STATUS, to be freed. */
