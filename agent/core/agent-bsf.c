@@ -62,6 +62,8 @@ int agent_bsf_check(const struct agent_card *card, struct failure *failure) {
 
 /* --- Renewal -------------------------------------------------------------------------------------- */
 
+static void agent_bsf_plan(struct agent_card *card, uint64_t at_usec);
+
 static int agent_bsf_on_renewal(sd_event_source *source, uint64_t usec, void *userdata) {
     struct agent_card *card = userdata;
     struct keystore_info info;
@@ -69,10 +71,15 @@ static int agent_bsf_on_renewal(sd_event_source *source, uint64_t usec, void *us
 
     (void)usec;
     (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-    if (keystore_get(card->store, &info) != 0 || card->bootstrap_job != 0)
+    if (keystore_get(card->store, &info) != 0)
         return 0;
-    if (info.derivations == 0) {
+    /* Where somebody else's bootstrap is under way and comes to nothing, the next who uses the Ks brings this one. */
+    if (info.derivations == 0 || card->bootstrap_job != 0) {
         card->renewal_due = true;
+        return 0;
+    }
+    if (now_usec() < card->not_before_usec) {
+        agent_bsf_plan(card, card->not_before_usec);
         return 0;
     }
     r = agent_card_want_bootstrap(card);

@@ -205,6 +205,23 @@ static void a_renewal_that_fails_is_tried_again_and_takes_nothing_away(void **st
     report_bootstrapped(3, 3600 * USEC_PER_SEC);
 }
 
+static void a_renewal_waits_for_a_bsf_that_is_left_alone(void **state) {
+    struct world *world = *state;
+    struct answer first = {0}, forced = {0};
+    uint64_t begin;
+
+    report_ready();
+    delay_usec = 10 * USEC_PER_MSEC;
+    bootstrap(world, &first);
+    ask(world, "naf.example.com", true, &forced);
+    begin = now_usec();
+    report_failed(2, UB_E_BUSY, 500 * USEC_PER_MSEC);
+    assert_int_equal(forced.r, UB_E_BUSY);
+    run_until_job(world, 3);
+    assert_true(now_usec() - begin >= 500 * USEC_PER_MSEC);
+    report_bootstrapped(3, 3600 * USEC_PER_SEC);
+}
+
 static void who_joins_a_renewal_and_leaves_does_not_end_it(void **state) {
     struct world *world = *state;
     struct answer first = {0}, forced = {0};
@@ -318,6 +335,7 @@ int main(void) {
         BSF_CLAIM(a_ks_that_nobody_uses_is_left_to_die),
         BSF_CLAIM(where_renewal_is_switched_off_nothing_is_renewed),
         BSF_CLAIM(a_renewal_that_fails_is_tried_again_and_takes_nothing_away),
+        BSF_CLAIM(a_renewal_waits_for_a_bsf_that_is_left_alone),
         BSF_CLAIM(who_joins_a_renewal_and_leaves_does_not_end_it),
         BSF_CLAIM(what_a_naf_does_not_take_any_more_is_erased_at_once),
         BSF_CLAIM(who_may_have_no_key_invalidates_none),
