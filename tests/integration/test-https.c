@@ -5,29 +5,10 @@
  * another is named with its remedy, and what the operator configures reaches the BSF.
  */
 
+#include "certificate.h"
 #include "gateway.h"
 
-#include <sys/stat.h>
-
-#include "unit/tls-server.h"
-
 #define TLS_1_2 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
-
-/* How the BSF's certificate is. */
-struct certificate {
-    const char *name;
-    long from, to;
-};
-
-static const struct certificate good = {WORLD_BSF_NAME, -DAY, DAY};
-
-/* Key and certificate in the world's scratch directory, readable for the service. */
-static void write_certificate(struct tls_server *files, const struct certificate *certificate) {
-    assert_int_equal(setenv("TMPDIR", WORLD_SCRATCH, 1), 0);
-    tls_write_files(files, certificate->name, certificate->from, certificate->to);
-    assert_int_equal(chmod(files->directory, 0755), 0);
-    assert_int_equal(chmod(files->certificate, 0644), 0);
-}
 
 /*
  * A gateway whose BSF has that certificate and @more of keystrap-lab's options (NULL-terminated); @config is the rest of
