@@ -13,27 +13,15 @@
 #include "secret.h"
 #include "util.h"
 
-#define MESSAGE_SEND_APDU       0x003b
-#define MESSAGE_LOGICAL_CHANNEL 0x003f
-#define MESSAGE_OPEN_CHANNEL    0x0042
+#define MESSAGE_SEND_APDU 0x003b
 
-#define TLV_SLOT               0x01
-#define TLV_OPEN_AID           0x10
-#define TLV_OPENED_CHANNEL     0x10
-#define TLV_OPENED_STATUS_WORD 0x11
-#define TLV_OPENED_RESPONSE    0x12
-#define TLV_CLOSE_CHANNEL      0x11
-#define TLV_APDU               0x02
-#define TLV_APDU_CHANNEL       0x10
-#define TLV_APDU_RESPONSE      0x10
+#define TLV_SLOT          0x01
+#define TLV_APDU          0x02
+#define TLV_APDU_CHANNEL  0x10
+#define TLV_APDU_RESPONSE 0x10
 
 /* What the card said when the modem says no: a card without a free channel is no broken modem. */
-static void refused_by_card(QmiMessage *answer, struct transport_result *ret) {
-    uint8_t sw[2];
-
-    if (ret->code == KEYSTRAP_RESULT_DENIED || ret->code == KEYSTRAP_RESULT_SERVICE_ABSENT ||
-        !qmi_answer_status_word(answer, TLV_OPENED_STATUS_WORD, sw))
-        return;
+static void refused_by_card(const uint8_t sw[2], struct transport_result *ret) {
     if ((sw[0] == 0x6a && sw[1] == 0x81) || (sw[0] == 0x68 && sw[1] == 0x81))
         transport_result_set(ret, KEYSTRAP_RESULT_NO_CHANNEL,
                              "the card has no channel free (%02X%02X)", sw[0], sw[1]);
@@ -43,54 +31,38 @@ static void refused_by_card(QmiMessage *answer, struct transport_result *ret) {
                              sw[0], sw[1]);
 }
 
-static void take_opened(QmiMessage *answer, uint8_t *ret_channel,
-                        uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
-                        struct transport_result *ret) {
-    uint8_t channel, sw[2] = {0x90, 0x00};
-    size_t length = 0;
+void qmi_open_channel(struct modem *modem, const uint8_t *aid, size_t aid_length,
+                      uint8_t *ret_channel, uint8_t ret_response[APDU_RESPONSE_MAX],
+                      size_t *ret_length, struct transport_result *ret) {
+    struct qmi_opened opened = {.channel = 0};
 
-    if (!qmi_answer_u8(answer, TLV_OPENED_CHANNEL, &channel) || channel == 0 ||
-        channel > UICC_CHANNEL_MAX) {
+    qmi_message_open(qmi_of(modem), aid, aid_length, &opened, ret);
+    if (ret->code != KEYSTRAP_RESULT_OK) {
+        if (opened.has_status_word && ret->code != KEYSTRAP_RESULT_DENIED &&
+            ret->code != KEYSTRAP_RESULT_SERVICE_ABSENT)
+            refused_by_card(opened.status_word, ret);
+        return;
+    }
+    if (opened.channel == 0 || opened.channel > UICC_CHANNEL_MAX) {
         transport_result_set(ret, KEYSTRAP_RESULT_FAILED,
                              "the modem opened no channel that a card has");
         return;
     }
-    (void)qmi_answer_status_word(answer, TLV_OPENED_STATUS_WORD, sw);
-    (void)qmi_answer_octets(answer, TLV_OPENED_RESPONSE, 1, ret_response, APDU_RESPONSE_MAX - 2,
-                            &length);
-    memcpy(ret_response + length, sw, 2);
-    *ret_length = length + 2;
-    *ret_channel = channel;
-}
-
-void qmi_open_channel(struct modem *modem, const uint8_t *aid, size_t aid_length,
-                      uint8_t *ret_channel, uint8_t ret_response[APDU_RESPONSE_MAX],
-                      size_t *ret_length, struct transport_result *ret) {
-    _cleanup_message_ QmiMessage *answer = NULL;
-    struct qmi *qmi = qmi_of(modem);
-    QmiMessage *request = qmi_request_new(qmi, MESSAGE_OPEN_CHANNEL);
-
-    qmi_request_u8(request, TLV_SLOT, modem->slot);
-    qmi_request_tlv(request, TLV_OPEN_AID, aid, aid_length, 1);
-    answer = qmi_command(qmi, request, ret);
-    if (!answer)
-        return;
-    if (ret->code != KEYSTRAP_RESULT_OK)
-        refused_by_card(answer, ret);
-    else
-        take_opened(answer, ret_channel, ret_response, ret_length, ret);
+    memcpy(ret_response, opened.response, opened.response_length);
+    memcpy(ret_response + opened.response_length,
+           opened.has_status_word ? opened.status_word : (const uint8_t[]){0x90, 0x00}, 2);
+    *ret_length = opened.response_length + 2;
+    *ret_channel = opened.channel;
 }
 
 void qmi_close_channel(struct modem *modem, uint8_t channel, struct transport_result *ret) {
-    _cleanup_message_ QmiMessage *answer = NULL;
-    struct qmi *qmi = qmi_of(modem);
-    QmiMessage *request = qmi_request_new(qmi, MESSAGE_LOGICAL_CHANNEL);
-
-    qmi_request_u8(request, TLV_SLOT, modem->slot);
-    qmi_request_u8(request, TLV_CLOSE_CHANNEL, channel);
-    answer = qmi_command(qmi, request, ret);
+    qmi_message_close(qmi_of(modem), channel, ret);
 }
 
+/*
+ * As a raw message with every libqmi: keys pass through it, and the octets of a raw message are ours to erase, those of
+ * libqmi's own Send APDU are not.
+ */
 void qmi_transmit(struct modem *modem, uint8_t channel, const uint8_t *command,
                   size_t command_length, uint8_t ret_response[APDU_RESPONSE_MAX],
                   size_t *ret_length, struct transport_result *ret) {

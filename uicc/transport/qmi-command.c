@@ -3,8 +3,8 @@
 /*
  * One message to the modem's UIM service and its answer.
  *
- * The messages that pass commands to a card came into libqmi with 1.36, and the one that runs AKA never did, so all of
- * these go as raw messages, which every libqmi takes. Whatever comes back is held against its lengths here.
+ * The messages that pass commands to a card came into libqmi with 1.36, and the one that runs AKA never did; these go as
+ * raw messages, which every libqmi takes. Whatever comes back is held against its lengths here.
  */
 
 #include <string.h>
@@ -82,7 +82,7 @@ static const struct {
     ERROR(INTERNAL, FAILED, "the modem failed"),
 };
 
-void qmi_protocol_result(uint16_t error, struct transport_result *ret) {
+static void protocol_result(unsigned error, struct transport_result *ret) {
     for (size_t i = 0; i < ELEMENTS(errors); i++)
         if (errors[i].error == error) {
             transport_result_set(ret, errors[i].result, "%s (QMI error %u)", errors[i].text, error);
@@ -103,7 +103,23 @@ static void check_result(QmiMessage *answer, struct transport_result *ret) {
     }
     status = (uint16_t)(value[0] | value[1] << 8);
     if (status != 0)
-        qmi_protocol_result((uint16_t)(value[2] | value[3] << 8), ret);
+        protocol_result((uint16_t)(value[2] | value[3] << 8), ret);
+}
+
+void qmi_failed(struct qmi *qmi, const GError *error, struct transport_result *ret) {
+    if (error->domain == QMI_PROTOCOL_ERROR && error->code != QMI_PROTOCOL_ERROR_ABORTED) {
+        protocol_result((unsigned)error->code, ret);
+        qmi->modem.lost = qmi->modem.lost || ret->code == KEYSTRAP_RESULT_SERVICE_ABSENT;
+    } else if (g_error_matches(error, QMI_CORE_ERROR, QMI_CORE_ERROR_TIMEOUT)) {
+        transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION,
+                             "the modem gave no answer within %u s",
+                             modem_timeout_sec(&qmi->modem));
+        qmi->modem.changed = true;
+    } else {
+        transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION, "the modem is gone: %.150s",
+                             error->message);
+        qmi->modem.lost = true;
+    }
 }
 
 QmiMessage *qmi_command(struct qmi *qmi, QmiMessage *request, struct transport_result *ret) {
@@ -115,24 +131,14 @@ QmiMessage *qmi_command(struct qmi *qmi, QmiMessage *request, struct transport_r
     qmi_device_command_full(qmi->device, sent, NULL, modem_timeout_sec(&qmi->modem),
                             qmi->modem.cancellable, glib_ready, &result);
     answer = qmi_device_command_full_finish(qmi->device, glib_await(&result), &error);
-    if (answer) {
-        check_result(answer, ret);
-        if (ret->code == KEYSTRAP_RESULT_SERVICE_ABSENT)
-            qmi->modem.lost = true;
-        return answer;
-    }
-    if (g_error_matches(error, QMI_CORE_ERROR, QMI_CORE_ERROR_TIMEOUT)) {
-        transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION,
-                             "the modem gave no answer within %u s",
-                             modem_timeout_sec(&qmi->modem));
-        /* Whether it lives at all is found out before it is asked for anything else. */
-        qmi->modem.changed = true;
+    if (!answer) {
+        qmi_failed(qmi, error, ret);
         return NULL;
     }
-    qmi->modem.lost = true;
-    transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION, "the modem is gone: %.150s",
-                         error->message);
-    return NULL;
+    check_result(answer, ret);
+    if (ret->code == KEYSTRAP_RESULT_SERVICE_ABSENT)
+        qmi->modem.lost = true;
+    return answer;
 }
 
 bool qmi_answer_octets(QmiMessage *answer, uint8_t type, unsigned prefix, uint8_t *ret, size_t size,

@@ -84,9 +84,10 @@ bool qmi_answer_u8(QmiMessage *answer, uint8_t type, uint8_t *ret);
 bool qmi_answer_status_word(QmiMessage *answer, uint8_t type, uint8_t ret[2]);
 
 /**
- * qmi_protocol_result() - what an error of the modem means in the protocol of transports
+ * qmi_failed() - what an error of libqmi means, the modem's own among them; a modem that is gone is lost, one that gave
+ * no answer is looked at before it is asked again
  */
-void qmi_protocol_result(uint16_t error, struct transport_result *ret);
+void qmi_failed(struct qmi *qmi, const GError *error, struct transport_result *ret);
 
 /* --- qmi-connection.c: operations of struct modem_ops ---------------------------------------------------- */
 
@@ -103,6 +104,24 @@ void qmi_card_watch(struct qmi *qmi, struct transport_result *ret);
 /* Operations of struct modem_ops. */
 void qmi_look(struct modem *modem, struct transport_result *ret);
 bool qmi_next(struct modem *modem);
+
+/* --- qmi-channel-raw.c or qmi-channel-typed.c: the messages for channels, as this libqmi has them ------------ */
+
+/* What Open Logical Channel answered. */
+struct qmi_opened {
+    uint8_t channel; /* 0 where it told of none */
+    bool has_status_word;
+    uint8_t status_word[2]; /* the card's, to SELECT */
+    uint8_t response[APDU_RESPONSE_MAX - 2];
+    size_t response_length;
+};
+
+/**
+ * qmi_message_open() - what the modem told is in *@ret_opened, also where the result is that it could not
+ */
+void qmi_message_open(struct qmi *qmi, const uint8_t *aid, size_t aid_length,
+                      struct qmi_opened *ret_opened, struct transport_result *ret);
+void qmi_message_close(struct qmi *qmi, uint8_t channel, struct transport_result *ret);
 
 /* --- qmi-channel.c: logical channels and commands on them; operations of struct modem_ops ------------------ */
 
