@@ -10,14 +10,14 @@
 
 /* --- Who we are ------------------------------------------------------------------------------------ */
 
-static void start_with(struct gateway *gateway, struct world *world, const char *const *options,
-                       const char *config) {
+static void start_with(struct gateway *gateway, struct world *world, const char *subscriber,
+                       const char *const *options, const char *config) {
     char text[2048];
 
     *gateway = (struct gateway){.world = world};
     assert_non_null(world_start_bus(world));
     assert_non_null(world_start_pcscd(world));
-    gateway->usim = world_start_usim(world, SUBSCRIBER, NULL);
+    gateway->usim = world_start_usim(world, subscriber, NULL);
     assert_non_null(gateway->usim);
     gateway->bsf = world_start_bsf(world, options);
     assert_non_null(gateway->bsf);
@@ -35,7 +35,7 @@ static void the_second_bootstrap_does_not_name_the_subscriber(void **state) {
     static const char *const tmpi[] = {"--tmpi", NULL};
     struct gateway gateway;
 
-    start_with(&gateway, *state, tmpi, "");
+    start_with(&gateway, *state, SUBSCRIBER, tmpi, "");
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
     assert_int_equal(gateway_count(gateway.bsf, "tmpis"), 0);
     assert_int_equal(gateway_bootstrap(&gateway), 0);
@@ -49,12 +49,25 @@ static void the_second_bootstrap_does_not_name_the_subscriber(void **state) {
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
 }
 
+/* In GBA_U the card derives it. */
+static void a_card_with_gba_u_has_temporary_identities_too(void **state) {
+    static const char *const tmpi[] = {"--tmpi", NULL};
+    struct gateway gateway;
+
+    start_with(&gateway, *state, "pump", tmpi, "Bsf=" WORLD_BSF_NAME);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+    assert_int_equal(gateway_count(gateway.bsf, "tmpis"), 2);
+    assert_int_equal(gateway_count(gateway.bsf, "unknown"), 0);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+}
+
 static void tmpi_no_says_nothing_of_temporary_identities(void **state) {
     static const char *const tmpi[] = {"--tmpi", NULL};
     struct gateway gateway;
     char request[512];
 
-    start_with(&gateway, *state, tmpi, "Tmpi=no");
+    start_with(&gateway, *state, SUBSCRIBER, tmpi, "Tmpi=no");
     assert_int_equal(gateway_bootstrap(&gateway), 0);
     assert_int_equal(gateway_bootstrap(&gateway), 0);
     assert_int_equal(gateway_count(gateway.bsf, "tmpis"), 0);
@@ -69,7 +82,7 @@ static void akav2_is_used_where_it_is_offered_and_allowed(void **state) {
     struct gateway gateway;
     char text[128];
 
-    start_with(&gateway, *state, akav2, "");
+    start_with(&gateway, *state, SUBSCRIBER, akav2, "");
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
     assert_int_equal(gateway_count(gateway.bsf, "akav2"), 1);
 
@@ -88,7 +101,7 @@ static void two_g_gba_is_refused_where_there_is_a_usim(void **state) {
     struct gateway gateway;
     char key[128];
 
-    start_with(&gateway, *state, NULL, "Mode=2g\nScheme=https");
+    start_with(&gateway, *state, SUBSCRIBER, NULL, "Mode=2g\nScheme=https");
     assert_int_not_equal(gateway_ask(&gateway, WORLD_USER_METER, WORLD_NAF_NAME, key, 128), 0);
     assert_true(gateway_said(&gateway, "2G GBA is refused"));
     assert_true(gateway_said(&gateway, "Mode=auto"));
@@ -173,6 +186,7 @@ static void without_a_password_the_remedy_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_second_bootstrap_does_not_name_the_subscriber),
+        cmocka_unit_test(a_card_with_gba_u_has_temporary_identities_too),
         cmocka_unit_test(tmpi_no_says_nothing_of_temporary_identities),
         cmocka_unit_test(akav2_is_used_where_it_is_offered_and_allowed),
         cmocka_unit_test(two_g_gba_is_refused_where_there_is_a_usim),

@@ -17,6 +17,7 @@
 #include "lab/hex.h"
 
 #define IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
+#define PUMP "001010000000004@ims.mnc001.mcc001.3gppnetwork.org" /* of a card with GBA_U */
 #define UA   "0100000005"
 
 /* What PushInfo was answered with: P-TID and key in hex, or the error's name. */
@@ -110,12 +111,12 @@ static void expect_error(const struct pushed *pushed, const char *name, const ch
         fail_msg("\"%s\" is not in: %s", words, pushed->text);
 }
 
-/* Have the BSF make a push for the NAF @fqdn. */
-static void make_push(struct gateway *gateway, const char *fqdn, const char *more, char *ret,
-                      size_t size) {
+/* Have the BSF make a push for @impi and the NAF @fqdn; @more is "" or " u", for GBA_U. */
+static void make_push(struct gateway *gateway, const char *impi, const char *fqdn, const char *more,
+                      char *ret, size_t size) {
     char command[256], reply[1024];
 
-    (void)snprintf(command, sizeof(command), "gpi " IMPI " %s " UA "%s", fqdn, more);
+    (void)snprintf(command, sizeof(command), "gpi %s %s " UA "%s", impi, fqdn, more);
     assert_int_equal(world_ctl(gateway->bsf, command, reply, sizeof(reply)), 0);
     (void)snprintf(ret, size, "%s", strncmp(reply, "ok ", 3) == 0 ? reply + 3 : reply);
 }
@@ -138,7 +139,7 @@ static void a_pushed_key_is_the_nafs_and_costs_no_request(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
-    make_push(&gateway, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
+    make_push(&gateway, IMPI, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
     pushed = push_as(WORLD_USER_METER, gpi);
     expect_key(&gateway, &pushed);
     assert_int_equal(gateway_count(gateway.bsf, "requests"), 0);
@@ -147,7 +148,7 @@ static void a_pushed_key_is_the_nafs_and_costs_no_request(void **state) {
     pushed = push_as(WORLD_USER_METER, gpi);
     expect_error(&pushed, "ResynchronisationFailed", "used already");
     assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
-    make_push(&gateway, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
+    make_push(&gateway, IMPI, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
     pushed = push_as(WORLD_USER_METER, gpi);
     expect_key(&gateway, &pushed);
     assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
@@ -161,10 +162,10 @@ static void who_has_no_right_or_makes_one_up_has_no_key(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
-    make_push(&gateway, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
+    make_push(&gateway, IMPI, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
     pushed = push_as(WORLD_USER_STRANGER, gpi);
     expect_error(&pushed, "AccessDenied", "stranger");
-    make_push(&gateway, "naf.elsewhere.test", "", other, sizeof(other));
+    make_push(&gateway, IMPI, "naf.elsewhere.test", "", other, sizeof(other));
     pushed = push_as(WORLD_USER_METER, other);
     expect_error(&pushed, "AccessDenied", "naf.elsewhere.test");
 
@@ -189,7 +190,7 @@ static void without_a_card_a_push_is_a_named_error(void **state) {
 
     gateway_start(&gateway, *state, NULL, NULL);
     assert_true(gateway_wait_state(&gateway, "card-ready"));
-    make_push(&gateway, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
+    make_push(&gateway, IMPI, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
     assert_int_equal(world_ctl(gateway.usim, "remove", NULL, 0), 0);
     assert_true(gateway_wait_state(&gateway, "no-card"));
     pushed = push_as(WORLD_USER_METER, gpi);
@@ -200,11 +201,33 @@ static void without_a_card_a_push_is_a_named_error(void **state) {
     expect_key(&gateway, &pushed);
 }
 
+/* The card takes the push's Ks in place of the one that it had, so the next key needs a bootstrap. */
+static void a_push_in_gba_u_yields_a_key_that_the_card_derived(void **state) {
+    struct gateway gateway;
+    struct pushed pushed;
+    char gpi[1024];
+
+    gateway_start_with(&gateway, *state, "pump", NULL, "Impi=" PUMP "\nBsf=" WORLD_BSF_NAME);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    make_push(&gateway, PUMP, WORLD_NAF_NAME, " u", gpi, sizeof(gpi));
+    pushed = push_as(WORLD_USER_METER, gpi);
+    expect_key(&gateway, &pushed);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 2);
+    /* A push in the mode that is not the subscriber's is not the network's. */
+    make_push(&gateway, PUMP, WORLD_NAF_NAME, "", gpi, sizeof(gpi));
+    gpi[3] = '1';
+    pushed = push_as(WORLD_USER_METER, gpi);
+    expect_error(&pushed, "NetworkNotAuthentic", "9862");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pushed_key_is_the_nafs_and_costs_no_request),
         cmocka_unit_test(who_has_no_right_or_makes_one_up_has_no_key),
         cmocka_unit_test(without_a_card_a_push_is_a_named_error),
+        cmocka_unit_test(a_push_in_gba_u_yields_a_key_that_the_card_derived),
     };
 
     return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));
