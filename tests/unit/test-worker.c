@@ -305,6 +305,35 @@ static void jobs_are_answered_in_order_each_with_its_number(void **state) {
     assert_int_equal(world->stage->starts, 1);
 }
 
+static int64_t queue_se(struct world *world, enum worker_report_kind kind) {
+    struct worker_se *se = calloc(1, sizeof(*se));
+
+    assert_non_null(se);
+    se->channel = 7;
+    if (kind == WORKER_SE_TRANSMIT)
+        assert_int_equal(secret_new_copy("\x80\x10\x00\x00", 4, &se->command), 0);
+    return worker_se(world->worker, kind, se);
+}
+
+/* Whoever waits for a key waits for no command to an application but the one that is under way. */
+static void keys_overtake_commands_to_applications(void **state) {
+    struct world *world = *state;
+
+    make(world, "20");
+    assert_int_equal(queue_se(world, WORKER_SE_TRANSMIT), 1);
+    assert_int_equal(queue_se(world, WORKER_SE_CLOSE), 2);
+    assert_int_equal(worker_bootstrap(world->worker), 3);
+    assert_int_equal(queue_se(world, WORKER_SE_TRANSMIT), 4);
+    assert_int_equal(worker_probe(world->worker), 5);
+    worker_release(world->worker);
+    expect_ready(world);
+    (void)expect_job(world, WORKER_BOOTSTRAP, 3, 0);
+    (void)expect_job(world, WORKER_PROBE, 5, 0);
+    (void)expect_job(world, WORKER_SE_TRANSMIT, 1, SE_E_CLOSED);
+    (void)expect_job(world, WORKER_SE_CLOSE, 2, 0);
+    (void)expect_job(world, WORKER_SE_TRANSMIT, 4, SE_E_CLOSED);
+}
+
 static void a_job_that_fails_says_why_and_when_to_come_back(void **state) {
     struct world *world = *state;
 
@@ -738,6 +767,7 @@ int main(int argc, char **argv) {
         CLAIM(the_card_is_told_of_before_any_job),
         CLAIM(each_change_of_the_card_is_told_once),
         CLAIM(jobs_are_answered_in_order_each_with_its_number),
+        CLAIM(keys_overtake_commands_to_applications),
         CLAIM(a_mode_that_works_is_found_with_a_new_challenge_and_remembered),
         CLAIM(a_job_that_fails_says_why_and_when_to_come_back),
         CLAIM(without_the_http_program_a_job_names_it),
