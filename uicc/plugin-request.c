@@ -51,6 +51,8 @@ static int result_outcome(enum keystrap_plugin_result result) {
         return UICC_E_SERVICE_ABSENT;
     case KEYSTRAP_RESULT_NO_CHANNEL:
         return UICC_E_NO_CHANNEL;
+    case KEYSTRAP_RESULT_NO_APPLICATION:
+        return UICC_E_NO_APPLICATION;
     case KEYSTRAP_RESULT_UNSUPPORTED:
     case KEYSTRAP_RESULT_INVALID:
     case KEYSTRAP_RESULT_FAILED:
@@ -77,6 +79,8 @@ static const char *result_words(enum keystrap_plugin_result result) {
         return "the service that owns the card does not answer";
     case KEYSTRAP_RESULT_NO_CHANNEL:
         return "no logical channel is free";
+    case KEYSTRAP_RESULT_NO_APPLICATION:
+        return "the card has no such application";
     case KEYSTRAP_RESULT_UNSUPPORTED:
         return "the request is not supported";
     case KEYSTRAP_RESULT_INVALID:

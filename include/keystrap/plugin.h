@@ -131,4 +131,5 @@ enum keystrap_plugin_result {
     KEYSTRAP_RESULT_FAILED = 8,        /* anything else; TEXT says what */
     KEYSTRAP_RESULT_SERVICE_ABSENT = 9,
     KEYSTRAP_RESULT_NO_CHANNEL = 10, /* OPEN_CHANNEL: none is free */
+    KEYSTRAP_RESULT_NO_APPLICATION = 11, /* OPEN_CHANNEL: the card has none with that AID; 6A82 in RESPONSE says the same */
 };

@@ -125,7 +125,7 @@ static void say_packet(uint32_t serial, bool hello) {
     case 0: /* an answer that is right but for what it holds */
     case 1:
         packet_begin(&packet, KEYSTRAP_PLUGIN_ANSWER, serial);
-        (void)packet_append_u8(&packet, KEYSTRAP_FIELD_RESULT, kind / 16 % 12);
+        (void)packet_append_u8(&packet, KEYSTRAP_FIELD_RESULT, kind / 16 % 13);
         (void)packet_append(&packet, KEYSTRAP_FIELD_RESPONSE, octets, length);
         if (kind & 1)
             (void)packet_append_u8(&packet, KEYSTRAP_FIELD_CHANNEL, length > 0 ? octets[0] : 0);

@@ -260,6 +260,45 @@ static void a_silent_applet_holds_nobody_for_ever(void **state) {
     sd_bus_flush_close_unref(bus);
 }
 
+/* A modem opens channels itself, and tells in its own words that there is no ARA-M. */
+static void applets_are_reached_through_modems_too(void **state) {
+    static const char *const protocols[] = {"qmi", "mbim", "at"};
+    struct gateway gateway = {.world = *state};
+
+    assert_non_null(world_start_bus(*state));
+    gateway.bsf = world_start_bsf(*state, NULL);
+    assert_non_null(gateway.bsf);
+    assert_int_equal(world_write_access(RULES), 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct octets answer;
+        uint32_t channel = 0;
+        const char *error;
+        sd_bus *bus;
+
+        gateway.usim = world_start_modem(*state, protocols[i], SUBSCRIBER, NULL);
+        assert_non_null(gateway.usim);
+        assert_int_equal(world_write_modem(gateway.bsf, protocols[i], ""), 0);
+        assert_int_equal(world_write_access(RULES), 0);
+        gateway.keystrapd = world_start_keystrapd(*state, NULL);
+        assert_non_null(gateway.keystrapd);
+        assert_true(gateway_wait_state(&gateway, "card-ready"));
+        bus = open_bus();
+        error = call(bus, "OpenLogicalChannel", session(bus), ECHO, sizeof(ECHO) - 1, &channel,
+                     &answer);
+        if (error)
+            fail_msg("%s: %s", protocols[i], error);
+        assert_memory_equal(answer.data + answer.length - 2, "\x90\x00", 2);
+        assert_null(SEND(bus, channel, "\x80\x10\x00\x00\x03\xa1\xa2\xa3\x00", &answer));
+        assert_memory_equal(answer.data, "\xa1\xa2\xa3\x90\x00", 5);
+        assert_null(SEND(bus, channel, "\x80\x12\x02\xbc\x00", &answer));
+        assert_int_equal(answer.length, 702);
+        assert_null(call(bus, "Close", channel, NULL, 0, NULL, NULL));
+        sd_bus_flush_close_unref(bus);
+        assert_int_equal(world_stop(gateway.keystrapd), 0);
+        assert_int_equal(world_stop(gateway.usim), 0);
+    }
+}
+
 static void shutdown_gives_all_channels_back(void **state) {
     struct gateway gateway;
     uint32_t channel = 0;
@@ -282,6 +321,7 @@ int main(void) {
         cmocka_unit_test(a_reload_that_takes_the_right_back_closes_the_channel),
         cmocka_unit_test(a_card_that_is_pulled_and_put_back_has_no_channel_of_before),
         cmocka_unit_test(a_silent_applet_holds_nobody_for_ever),
+        cmocka_unit_test(applets_are_reached_through_modems_too),
         cmocka_unit_test(shutdown_gives_all_channels_back),
     };
 

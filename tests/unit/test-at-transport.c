@@ -207,6 +207,7 @@ static void test_what_a_modem_refuses_has_a_name(void **state) {
         {"+CME ERROR: 10", KEYSTRAP_RESULT_CARD_ABSENT},
         {"+CME ERROR: 14", KEYSTRAP_RESULT_BUSY},
         {"+CME ERROR: 20", KEYSTRAP_RESULT_NO_CHANNEL},
+        {"+CME ERROR: 22", KEYSTRAP_RESULT_NO_APPLICATION},
         {"+CME ERROR: 999", KEYSTRAP_RESULT_FAILED},
     };
     struct world_plugin plugin;

@@ -168,7 +168,7 @@ static void test_what_a_modem_refuses_has_a_name(void **state) {
         enum keystrap_plugin_result result;
     } table[] = {
         {0x87430001, KEYSTRAP_RESULT_NO_CHANNEL},
-        {0x87430002, KEYSTRAP_RESULT_FAILED},
+        {0x87430002, KEYSTRAP_RESULT_NO_APPLICATION},
         {28, KEYSTRAP_RESULT_DENIED},
         {9, KEYSTRAP_RESULT_UNSUPPORTED},
         {3, KEYSTRAP_RESULT_CARD_ABSENT},

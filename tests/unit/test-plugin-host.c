@@ -390,11 +390,17 @@ static void test_each_result_is_an_outcome(void **state) {
         const char *name;
         int outcome;
     } table[] = {
-        {"result-1", UICC_E_CARD_ABSENT},    {"result-2", UICC_E_RESET},
-        {"result-3", UICC_E_BUSY},           {"result-4", UICC_E_DENIED},
-        {"result-5", UICC_E_TRANSPORT},      {"result-6", UICC_E_SILENT},
-        {"result-7", UICC_E_TRANSPORT},      {"result-8", UICC_E_TRANSPORT},
-        {"result-9", UICC_E_SERVICE_ABSENT}, {"result-10", UICC_E_NO_CHANNEL},
+        {"result-1", UICC_E_CARD_ABSENT},
+        {"result-2", UICC_E_RESET},
+        {"result-3", UICC_E_BUSY},
+        {"result-4", UICC_E_DENIED},
+        {"result-5", UICC_E_TRANSPORT},
+        {"result-6", UICC_E_SILENT},
+        {"result-7", UICC_E_TRANSPORT},
+        {"result-8", UICC_E_TRANSPORT},
+        {"result-9", UICC_E_SERVICE_ABSENT},
+        {"result-10", UICC_E_NO_CHANNEL},
+        {"result-11", UICC_E_NO_APPLICATION},
     };
     struct world *world = *state;
 

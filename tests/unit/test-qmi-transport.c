@@ -329,6 +329,7 @@ static void test_what_a_modem_refuses_has_a_name_and_a_remedy(void **state) {
         {71, KEYSTRAP_RESULT_UNSUPPORTED, "Access=authenticate"},
         {68, KEYSTRAP_RESULT_NO_CHANNEL, "no logical channel"},
         {3, KEYSTRAP_RESULT_NO_CHANNEL, "6A81"}, /* with the card's status word */
+        {80, KEYSTRAP_RESULT_NO_APPLICATION, "no such application"},
         {26, KEYSTRAP_RESULT_FAILED, "26"},
         {999, KEYSTRAP_RESULT_FAILED, "999"},
     };

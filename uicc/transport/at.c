@@ -175,6 +175,7 @@ static void refused(const struct at_answer *answer, struct transport_result *ret
         {13, KEYSTRAP_RESULT_FAILED, "the card failed"},
         {14, KEYSTRAP_RESULT_BUSY, "the card is busy"},
         {20, KEYSTRAP_RESULT_NO_CHANNEL, "no logical channel is free"},
+        {22, KEYSTRAP_RESULT_NO_APPLICATION, "the card has no such application"},
     };
 
     for (size_t i = 0; i < ELEMENTS(errors); i++)

@@ -45,7 +45,7 @@ static const struct {
           "the modem does not support this; Access=authenticate may work"),
     ERROR(CONTEXT_NOT_SUPPORTED, UNSUPPORTED, "the modem does not support this context"),
     {STATUS_NO_LOGICAL_CHANNELS, KEYSTRAP_RESULT_NO_CHANNEL, "no logical channel is free"},
-    {STATUS_SELECT_FAILED, KEYSTRAP_RESULT_FAILED, "the card has no such application"},
+    {STATUS_SELECT_FAILED, KEYSTRAP_RESULT_NO_APPLICATION, "the card has no such application"},
     {STATUS_INVALID_LOGICAL_CHANNEL, KEYSTRAP_RESULT_CARD_RESET,
      "the channel is not open any more"},
 };

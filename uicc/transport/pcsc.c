@@ -229,6 +229,7 @@ static void transmit_failed(struct pcsc *pcsc, LONG error, struct transport_resu
     case KEYSTRAP_RESULT_INVALID:
     case KEYSTRAP_RESULT_FAILED:
     case KEYSTRAP_RESULT_NO_CHANNEL:
+    case KEYSTRAP_RESULT_NO_APPLICATION:
         break;
     }
 }

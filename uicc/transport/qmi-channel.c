@@ -25,6 +25,9 @@ static void refused_by_card(const uint8_t sw[2], struct transport_result *ret) {
     if ((sw[0] == 0x6a && sw[1] == 0x81) || (sw[0] == 0x68 && sw[1] == 0x81))
         transport_result_set(ret, KEYSTRAP_RESULT_NO_CHANNEL,
                              "the card has no channel free (%02X%02X)", sw[0], sw[1]);
+    else if (sw[0] == 0x6a && sw[1] == 0x82)
+        transport_result_set(ret, KEYSTRAP_RESULT_NO_APPLICATION,
+                             "the card answered 6A82 to the selection of the application");
     else
         transport_result_set(ret, KEYSTRAP_RESULT_FAILED,
                              "the card answered %02X%02X to the selection of the application",

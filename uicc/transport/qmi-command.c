@@ -78,7 +78,7 @@ static const struct {
     ERROR(INVALID_CLIENT_ID, SERVICE_ABSENT, "the modem was restarted"),
     ERROR(CLIENT_IDS_EXHAUSTED, SERVICE_ABSENT,
           "the modem has no client identifier left: restart it, or the programs that use it"),
-    ERROR(SIM_FILE_NOT_FOUND, FAILED, "the card has no such application or file"),
+    ERROR(SIM_FILE_NOT_FOUND, NO_APPLICATION, "the card has no such application or file"),
     ERROR(INTERNAL, FAILED, "the modem failed"),
 };
 
