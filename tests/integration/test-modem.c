@@ -261,6 +261,35 @@ static void a_modem_may_run_aka_itself(void **state) {
     }
 }
 
+/* The Ks stays in the card, and the modem is asked for what the card derives from it. */
+static void gba_u_works_through_a_modem(void **state) {
+    static const char *const config = "Application=usim\n[GBA]\nMode=u\n";
+    struct gateway gateway;
+    char more[512];
+
+    for (size_t i = 0; i < PROTOCOLS + 1; i++) {
+        const char *protocol = protocols[i % PROTOCOLS];
+
+        gateway = (struct gateway){.world = *state};
+        assert_non_null(world_start_bus(*state));
+        gateway.usim = world_start_modem(*state, protocol, "pump", NULL);
+        assert_non_null(gateway.usim);
+        gateway.bsf = world_start_bsf(*state, NULL);
+        assert_non_null(gateway.bsf);
+        gateway.naf = world_start_naf(*state, gateway.bsf, NULL);
+        assert_non_null(gateway.naf);
+        /* The last round has the modem run it. */
+        (void)snprintf(more, sizeof(more), "%s%s",
+                       i < PROTOCOLS ? "" : "Access=authenticate\nMncLength=2\n", config);
+        assert_int_equal(world_write_modem(gateway.bsf, protocol, more), 0);
+        gateway.keystrapd = world_start_keystrapd(*state, NULL);
+        assert_non_null(gateway.keystrapd);
+        assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+        assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
+        stop(&gateway);
+    }
+}
+
 /* No proxy: keystrapd's user opens the device itself, and has it alone. */
 static void a_device_may_be_opened_without_a_proxy(void **state) {
     static const char *const arguments[] = {"--device", WORLD_MODEM, NULL};
@@ -330,6 +359,7 @@ int main(void) {
         cmocka_unit_test(a_refresh_makes_the_card_another_one),
         cmocka_unit_test(a_modem_that_filters_commands_names_the_remedy_and_the_remedy_works),
         cmocka_unit_test(a_modem_may_run_aka_itself),
+        cmocka_unit_test(gba_u_works_through_a_modem),
         cmocka_unit_test(a_device_may_be_opened_without_a_proxy),
         cmocka_unit_test(a_proxy_that_is_not_there_is_named_with_the_remedy),
         cmocka_unit_test(a_proxy_that_serves_others_is_named),

@@ -43,6 +43,7 @@ struct qmi_fake {
     bool silent;       /* UIM gives no answer */
     bool isim_only;
     bool auth_without_status;
+    uint8_t auth_dislikes; /* the first octet of data that it does not understand */
     uint8_t opens;     /* the channel that it opens */
     const uint8_t *raw_response; /* instead of the TLV of an answer to Send APDU */
     size_t raw_response_length;
@@ -187,6 +188,8 @@ static inline size_t qmi_fake_auth(struct qmi_fake *fake, const uint8_t *fields,
     value = qmi_fake_find(fields, length, 0x02, &n);
     memcpy(fake->auth + used, value, n);
     fake->auth_length = used + n;
+    if (fake->auth_dislikes && value[3] == fake->auth_dislikes)
+        return qmi_fake_result(to, 48);
     if (fake->auth_without_status)
         return at;
     if (fake->auth_error)

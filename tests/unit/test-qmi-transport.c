@@ -448,6 +448,13 @@ static void test_the_modem_runs_aka(void **state) {
     assert_int_equal(authenticate(&plugin, usim, 0x84, "\xde\x01", 2), KEYSTRAP_RESULT_OK);
     assert_int_equal(fake.auth[2], 6);
     assert_int_equal(authenticate(&plugin, usim, 0x84, "\xaa", 1), KEYSTRAP_RESULT_UNSUPPORTED);
+    /* A modem that does not want the tag did not ask the card; one that says anything else may have. */
+    qmi_fake_set(&fake, auth_dislikes, 0xdd);
+    assert_int_equal(authenticate(&plugin, usim, 0x84, "\xdd\x10", 2), KEYSTRAP_RESULT_OK);
+    assert_memory_equal(fake.auth, "\x00\x00\x05\x01\x00\x10", 6);
+    qmi_fake_set(&fake, auth_dislikes, 0x10);
+    assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10", 1), KEYSTRAP_RESULT_INVALID);
+    qmi_fake_set(&fake, auth_dislikes, 0);
     /* An ISIM has no session of its own: slot 1 and its AID, and IMS AKA. */
     assert_int_equal(authenticate(&plugin, isim, 0x81, "\x10", 1), KEYSTRAP_RESULT_OK);
     assert_memory_equal(fake.auth, "\x04\x07\xa0\x00\x00\x00\x87\x10\x04\x0b\x01\x00\x10", 13);

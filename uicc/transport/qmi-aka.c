@@ -228,27 +228,49 @@ static void take_authenticated(QmiMessage *answer, uint8_t ret_response[APDU_RES
     *ret = (struct transport_result){.code = KEYSTRAP_RESULT_OK};
 }
 
+/*
+ * Whether the modem says that it did not understand the message, and so has asked the card nothing. Only then may the
+ * same challenge be sent again, in another form.
+ */
+static bool not_understood(const struct transport_result *result, size_t length) {
+    return result->code == KEYSTRAP_RESULT_INVALID && length == 0;
+}
+
+static void authenticate(struct qmi *qmi, const struct session *session, uint8_t context,
+                         const uint8_t *data, size_t data_length,
+                         uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
+                         struct transport_result *ret) {
+    uint8_t value[3 + UINT8_MAX] = {context, (uint8_t)data_length};
+    QmiMessage *request = qmi_request_new(qmi, MESSAGE_AUTHENTICATE);
+    _cleanup_message_ QmiMessage *answer = NULL;
+
+    memcpy(value + 3, data, data_length);
+    append_session(request, session);
+    qmi_request_tlv(request, TLV_AUTHENTICATION, value, 3 + data_length, 0);
+    secret_erase(value, sizeof(value));
+    answer = qmi_command(qmi, request, ret);
+    if (answer)
+        take_authenticated(answer, ret_response, ret_length, ret);
+}
+
 void qmi_authenticate(struct modem *modem, const uint8_t *aid, size_t aid_length, uint8_t p2,
                       const uint8_t *data, size_t data_length,
                       uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
                       struct transport_result *ret) {
     struct qmi *qmi = qmi_of(modem);
     const struct session session = session_for(qmi, aid, aid_length);
-    uint8_t value[3 + UINT8_MAX] = {0, (uint8_t)data_length};
-    _cleanup_message_ QmiMessage *answer = NULL;
-    QmiMessage *request;
+    uint8_t context;
 
-    if (!context_for(aid, aid_length, p2, data, &value[0])) {
+    if (!context_for(aid, aid_length, p2, data, &context)) {
         transport_result_set(ret, KEYSTRAP_RESULT_UNSUPPORTED,
                              "the modem has no context for AUTHENTICATE with P2 %02X", p2);
         return;
     }
-    memcpy(value + 3, data, data_length);
-    request = qmi_request_new(qmi, MESSAGE_AUTHENTICATE);
-    append_session(request, &session);
-    qmi_request_tlv(request, TLV_AUTHENTICATION, value, 3 + data_length, 0);
-    secret_erase(value, sizeof(value));
-    answer = qmi_command(qmi, request, ret);
-    if (answer)
-        take_authenticated(answer, ret_response, ret_length, ret);
+    authenticate(qmi, &session, context, data, data_length, ret_response, ret_length, ret);
+    /* Nothing says whether the contexts of GBA_U have the tag that the card's command begins with. */
+    if (p2 == 0x84 && data_length > 1 && not_understood(ret, *ret_length)) {
+        *ret = (struct transport_result){.code = KEYSTRAP_RESULT_OK};
+        authenticate(qmi, &session, context, data + 1, data_length - 1, ret_response, ret_length,
+                     ret);
+    }
 }

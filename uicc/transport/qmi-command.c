@@ -80,6 +80,10 @@ static const struct {
           "the modem has no client identifier left: restart it, or the programs that use it"),
     ERROR(SIM_FILE_NOT_FOUND, NO_APPLICATION, "the card has no such application or file"),
     ERROR(INTERNAL, FAILED, "the modem failed"),
+    ERROR(MALFORMED_MESSAGE, INVALID, "the modem did not understand the message"),
+    ERROR(INVALID_ARGUMENT, INVALID, "the modem did not understand the message"),
+    ERROR(ARGUMENT_TOO_LONG, INVALID, "the modem did not understand the message"),
+    ERROR(INVALID_DATA_FORMAT, INVALID, "the modem did not understand the message"),
 };
 
 static void protocol_result(unsigned error, struct transport_result *ret) {
