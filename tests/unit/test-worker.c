@@ -73,6 +73,7 @@ struct seen {
     uint64_t retry_after_usec;
     char text[FAILURE_TEXT_MAX];
     char iccid[ICCID_MAX + 1];
+    uint64_t departures;
 };
 
 struct world {
@@ -97,6 +98,7 @@ static void on_report(struct worker_report *report, void *userdata) {
                           .card = report->card,
                           .retry_after_usec = report->retry_after_usec};
     memcpy(seen->text, report->failure.text, sizeof(seen->text));
+    seen->departures = report->departures;
     memcpy(seen->iccid, report->identity.iccid, sizeof(seen->iccid));
     assert_int_equal(report->failure.code, report->r);
     if (report->kind == WORKER_CARD)
@@ -283,8 +285,12 @@ static void each_change_of_the_card_is_told_once(void **state) {
         expect_card(world, changes[i].card, changes[i].r);
         /* Told again by the transport, which is no news but of a card: that was away for a moment, or refreshed. */
         change_card(world, changes[i].card);
-        if (changes[i].card == KEYSTRAP_CARD_PRESENT)
+        if (changes[i].card == KEYSTRAP_CARD_PRESENT) {
+            uint64_t departures = world->seen[world->next - 1].departures;
+
             expect_card(world, KEYSTRAP_CARD_PRESENT, 0);
+            assert_int_equal(world->seen[world->next - 1].departures, departures + 1);
+        }
         /* The job comes after whatever there is to report. */
         (void)worker_probe(world->worker);
         assert_int_equal(await(world)->kind, WORKER_PROBE);
@@ -504,9 +510,10 @@ static void a_silent_card_costs_a_job_one_timeout(void **state) {
                 4 * USEC_PER_SEC);
     expect_card(world, KEYSTRAP_CARD_SERVICE_ABSENT, UICC_E_SILENT);
 
-    /* And it is found when it speaks again. */
+    /* And it is found when it speaks again. Nobody has seen it go. */
     atomic_store(&world->stage->card_mode, CARD_ANSWERS);
     expect_ready(world);
+    assert_int_equal(world->seen[world->next - 1].departures, 0);
 }
 
 /* --- Choosing --------------------------------------------------------------------------------------- */
