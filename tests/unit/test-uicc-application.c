@@ -111,14 +111,8 @@ static void a_card_with_an_isim_alone_is_used_by_it(void **state) {
 
 static void an_impi_without_at_is_no_isim(void **state) {
     static const char *const contents[] = {
-        "8007676174657761"
-        "79ffff",
-        "8000",
-        "ffffffffff",
-        "",
-        "80ff6740",
-        "8004674069ff",
-        "810467406978",
+        "800767617465776179ffff", "8000",         "ffffffffff", "", "80ff6740",
+        "8004674069ff",           "810467406978",
     };
     struct fixture *f = *state;
 

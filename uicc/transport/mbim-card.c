@@ -68,6 +68,8 @@ static void close_channels(struct mbim *mbim, uint32_t channel, struct transport
                      mbim_message_ms_uicc_low_level_access_close_channel_set_new(
                          channel, channel > 0 ? 0 : MBIM_CHANNEL_GROUP, NULL),
                      ret);
+
+    (void)answer; /* whether it worked is in @ret */
 }
 
 void mbim_close_channel(struct modem *modem, uint8_t channel, struct transport_result *ret) {
