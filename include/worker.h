@@ -97,6 +97,7 @@ struct worker_report {
     bool resumed;              /* WORKER_CARD: result is a bootstrap that the card tells of; it owns nothing then */
     /* WORKER_BOOTSTRAP */
     struct ub_result result;   /* r == 0: may be taken with keystore_put_take() */
+    bool ks_lost;              /* r != 0: the card has replaced its Ks (GBA_U), or may have */
     uint64_t total_usec;
     uint64_t retry_after_usec;
     /* WORKER_PROBE */

@@ -96,6 +96,22 @@ static bool agent_card_is_other(const struct agent_card *card, const struct work
            strcmp(card->identity.iccid, report->identity.iccid) != 0;
 }
 
+/* Somebody waits for a bootstrap from before the card was known. Where it brought one along, that may do. */
+static void agent_card_begin_bootstrap(struct agent_card *card) {
+    int r;
+
+    if (!card->bootstrap_wanted)
+        return;
+    card->bootstrap_wanted = false;
+    if (agent_card_has_ks(card) && !agent_requests_forced(card)) {
+        agent_requests_answer(card, 0, NULL);
+        return;
+    }
+    r = agent_card_want_bootstrap(card);
+    if (r < 0)
+        agent_requests_answer(card, r, NULL);
+}
+
 /* The card has a Ks from before keystrapd was started: it is gone on with, unless a newer one is there. */
 static void agent_card_resume(struct agent_card *card, struct worker_report *report) {
     if (!report->resumed || agent_card_has_ks(card))
@@ -138,6 +154,7 @@ static void agent_card_on_card(struct agent_card *card, struct worker_report *re
         log_message(LOG_NOTICE, MESSAGE_ID_CARD, "%s: no usable card: %s", card->conf->name,
                     report->failure.text);
     }
+    agent_card_begin_bootstrap(card);
     agent_touch(card->agent);
 }
 
@@ -155,6 +172,9 @@ static void agent_card_on_failure(struct agent_card *card, const struct worker_r
 static void agent_card_on_bootstrap(struct agent_card *card, struct worker_report *report) {
     bool expected = report->job == card->bootstrap_job;
 
+    /* Whether it worked or was wanted or not: what the card had is gone. */
+    if (report->ks_lost && keystore_is_in_card(card->store))
+        (void)agent_card_forget(card);
     /* A job that was cancelled too late is as good as any when it worked, and of no interest when not. */
     if (!expected && report->r != 0)
         return;
@@ -225,6 +245,11 @@ int agent_card_want_bootstrap(struct agent_card *card) {
 
     if (card->bootstrap_job != 0)
         return 0;
+    card->bootstrap_wanted = !card->known;
+    if (!card->known) {
+        agent_touch(card->agent);
+        return 0;
+    }
     job = worker_bootstrap(card->worker);
     if (job < 0)
         return (int)job;
@@ -249,7 +274,7 @@ int agent_card_want_probe(struct agent_card *card) {
 static void agent_card_queue_again(struct agent_card *card) {
     int r;
 
-    if (card->bootstrap_job != 0) {
+    if (card->bootstrap_job != 0 || card->bootstrap_wanted) {
         card->bootstrap_job = 0;
         r = agent_card_want_bootstrap(card);
         if (r < 0)
@@ -303,6 +328,7 @@ struct agent_card *agent_card_free(struct agent_card *card) {
 
 void agent_card_dismiss(struct agent_card *card, const struct failure *failure) {
     card->bootstrap_job = card->probe_job = 0;
+    card->bootstrap_wanted = false;
     agent_requests_answer(card, failure->code, failure);
     agent_derives_answer(card, failure->code, failure);
     agent_diagnoses_answer(card, failure->code, failure, 0);

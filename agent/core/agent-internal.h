@@ -39,6 +39,7 @@ struct agent_request {
     agent_diagnosis_fn diagnosed;
     agent_se_fn se_done;
     uint64_t job;      /* the derivation in the card, or the push, that it waits for; 0 for none */
+    bool force;        /* a Ks that is there already does not do */
     bool bootstrapped; /* it has waited for a bootstrap */
     bool in_card;      /* there is a Ks, and it is in the card */
     bool anew;         /* the card had lost that, once */
@@ -66,6 +67,7 @@ struct agent_card {
     struct agent_request_list transmitting; /* through channels to applications */
     struct agent_se_channel *channels;
     uint64_t bootstrap_job; /* under way, 0 for none */
+    bool bootstrap_wanted;  /* as soon as the card is known: it may remember one */
     uint64_t probe_job;
 
     /* How often the BSF is asked (agent-bsf.c). */
@@ -159,6 +161,11 @@ void agent_log_denial(struct agent *agent, const struct access_caller *caller,
 void agent_requests_answer(struct agent_card *card, int r, const struct failure *failure);
 void agent_diagnoses_answer(struct agent_card *card, int probe_r, const struct failure *failure,
                             int64_t bsf_date);
+
+/**
+ * agent_requests_forced() - whether one of those who wait for a bootstrap of @card would not do with a Ks that is there
+ */
+bool agent_requests_forced(const struct agent_card *card);
 
 /**
  * agent_check_pending() - whether one more request of @caller may wait. 0; ACCESS_E_TOO_MANY.

@@ -9,7 +9,7 @@
 #include "util.h"
 
 static enum agent_state agent_card_state(const struct agent_card *card, bool has_ks) {
-    if (card->bootstrap_job != 0)
+    if (card->bootstrap_job != 0 || card->bootstrap_wanted)
         return AGENT_BOOTSTRAPPING;
     if (has_ks)
         return AGENT_BOOTSTRAPPED;

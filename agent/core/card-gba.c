@@ -187,9 +187,15 @@ static int job_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
                             const uint8_t autn[AKA_AUTN_LENGTH], struct uicc_aka *ret,
                             struct failure *failure) {
     struct card_job *job = userdata;
+    int r;
 
-    return job->mode == GBA_MODE_U ? uicc_gba_bootstrap(job->uicc, rand, autn, ret, failure)
-                                   : uicc_authenticate(job->uicc, rand, autn, ret, failure);
+    if (job->mode != GBA_MODE_U)
+        return uicc_authenticate(job->uicc, rand, autn, ret, failure);
+    r = uicc_gba_bootstrap(job->uicc, rand, autn, ret, failure);
+    /* But for an answer that says no, the card may have taken the challenge, and has another Ks then. */
+    if (r != UICC_E_SYNC && r != UICC_E_MAC && r != UICC_E_CONTEXT)
+        job->ks_lost = true;
+    return r;
 }
 
 static int job_authenticate_2g(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],

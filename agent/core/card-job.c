@@ -248,7 +248,7 @@ int card_job_bootstrap(struct card_job *job, struct ub_result *ret, uint64_t *re
     r = card_job_read(job, failure);
     if (r != 0)
         return r;
-    job->fresh = false;
+    job->fresh = job->ks_lost = false;
     r = card_gba_bootstrap(job, &result, ret_retry_after_usec, failure);
     if (r != 0)
         return r;

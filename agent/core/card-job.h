@@ -29,6 +29,7 @@ struct card_job {
     struct card_se se;       /* callers' channels; none without uicc */
     struct card_gba gba;
     enum gba_mode mode;      /* of the bootstrap under way */
+    bool ks_lost;            /* the card has replaced its Ks in it, or may have */
     bool fresh;              /* opened, and nobody has looked for a bootstrap in it */
     int cancel_fd;           /* borrowed; readable when the job shall end */
     char impi[IMPI_MAX + 1]; /* "" until the card was read */

@@ -135,6 +135,15 @@ void agent_requests_answer(struct agent_card *card, int r, const struct failure 
     }
 }
 
+bool agent_requests_forced(const struct agent_card *card) {
+    const struct agent_request *head = &card->waiting.head;
+
+    for (const struct agent_request *request = head->next; request != head; request = request->next)
+        if (request->force || request->kind == AGENT_REQUEST_BOOTSTRAP)
+            return true;
+    return false;
+}
+
 /* What is wrong with the card, for who would otherwise wait for nothing. 0 where a try is worth it. */
 static int agent_check_card(const struct agent_card *card, struct failure *failure) {
     /* A transport program that died is started again by the job itself. */
@@ -258,6 +267,7 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
                          struct agent_request **ret) {
     struct agent_request request = {
         .kind = AGENT_REQUEST_NAF_KEY,
+        .force = naf->force,
         .done = done,
         .userdata = userdata,
     };
@@ -336,6 +346,8 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
     free(request);
 
     /* A job that nobody waits for ends; who asks from now on gets a new one. */
+    if (agent_request_list_empty(&card->waiting))
+        card->bootstrap_wanted = false;
     if (card->bootstrap_job != 0 && !card->renewing && agent_request_list_empty(&card->waiting)) {
         worker_cancel(card->worker, card->bootstrap_job);
         card->bootstrap_job = 0;

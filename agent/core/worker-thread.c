@@ -114,6 +114,13 @@ static void worker_void_result(struct worker_report *job) {
     job->r = card_job_fail_changed(&job->failure);
 }
 
+static int worker_bootstrap_now(struct worker *worker, struct worker_report *job) {
+    int r = card_job_bootstrap(&worker->card, &job->result, &job->retry_after_usec, &job->failure);
+
+    job->ks_lost = r != 0 && worker->card.ks_lost;
+    return r;
+}
+
 static int worker_probe_now(struct worker *worker, struct worker_report *job) {
     int r = card_job_probe(&worker->card, &job->date, &job->failure);
 
@@ -128,8 +135,7 @@ static void worker_run_job(struct worker *worker, struct worker_report *job) {
     if (job->r != 0)
         job->r = failure_set(&job->failure, job->r, "cancelled before it began");
     else if (job->kind == WORKER_BOOTSTRAP)
-        job->r =
-            card_job_bootstrap(&worker->card, &job->result, &job->retry_after_usec, &job->failure);
+        job->r = worker_bootstrap_now(worker, job);
     else if (job->kind == WORKER_PROBE)
         job->r = worker_probe_now(worker, job);
     else if (job->kind == WORKER_DERIVE)

@@ -29,8 +29,13 @@ struct demo {
     char url[128];
     char address[64];
     const char *transport; /* "pcsc", or the protocol of a modem */
+    bool gba_u;            /* the Ks stays in the card */
     bool keep;
 };
+
+static const char *subscriber(const struct demo *demo) {
+    return demo->gba_u ? "pump" : SUBSCRIBER;
+}
 
 static _printf_(2, 3) void step(struct demo *demo, const char *format, ...) {
     va_list args;
@@ -79,7 +84,7 @@ static int raise_card(struct demo *demo) {
 
     if (has_modem(demo)) {
         place = "modem";
-        demo->usim = world_start_modem(demo->world, demo->transport, SUBSCRIBER, NULL);
+        demo->usim = world_start_modem(demo->world, demo->transport, subscriber(demo), NULL);
         if (demo->usim)
             step(demo, "A modem is up, %s.",
                  strcmp(demo->transport, "at") == 0 ? "with a serial port for AT commands"
@@ -90,12 +95,14 @@ static int raise_card(struct demo *demo) {
         if (!world_start_pcscd(demo->world) || world_reader(reader, sizeof(reader)) < 0)
             return -1;
         step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
-        demo->usim = world_start_usim(demo->world, SUBSCRIBER, NULL);
+        demo->usim = world_start_usim(demo->world, subscriber(demo), NULL);
     }
     if (!demo->usim)
         return -1;
     step(demo, "A USIM is in the %s: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
-         place, SUBSCRIBER);
+         place, subscriber(demo));
+    if (demo->gba_u)
+        detail("It does GBA_U: what keys are made of is to stay in it.");
     return 0;
 }
 
@@ -172,6 +179,9 @@ static int application_gets_in(struct demo *demo) {
     }
     step(demo, "The NAF has let it in: HTTP Digest with the B-TID and the Ks_NAF, answered 200.");
     show_counts(demo);
+    if (demo->gba_u)
+        detail(
+            "The card has answered the BSF's challenge, kept the Ks, and derived this NAF's key.");
     return 0;
 }
 
@@ -188,14 +198,40 @@ static int second_key_is_at_hand(struct demo *demo) {
         return -1;
     (void)count(demo->bsf, "count", bsf[1], sizeof(bsf[1]));
     (void)count(demo->usim, "count", card[1], sizeof(card[1]));
-    if (strcmp(bsf[0], bsf[1]) != 0 || strcmp(card[0], card[1]) != 0) {
+    if (strcmp(bsf[0], bsf[1]) != 0 || (!demo->gba_u && strcmp(card[0], card[1]) != 0)) {
         step(demo, "Card or network was asked again, which must not be:");
         show_counts(demo);
         return -1;
     }
+    step(demo, "It has it %llu ms later. %s: the Ks serves all NAFs.",
+         (unsigned long long)(world_elapsed_msec(demo->world) - began),
+         demo->gba_u ? "The card was asked, the BSF was not"
+                     : "Neither the card nor the BSF was asked");
+    return 0;
+}
+
+/* Whoever has no Ks cannot lose it: the one in the card outlives the service. */
+static int ks_outlives_keystrapd(struct demo *demo) {
+    const char *const argv[] = {WORLD_BUILD "/dbus/keystrapctl", "naf-key", WORLD_NAF_NAME,
+                                "--format=none", NULL};
+    char bsf[2][256];
+
+    (void)count(demo->bsf, "count", bsf[0], sizeof(bsf[0]));
+    step(demo, "keystrapd is killed with SIGKILL, and started again.");
+    if (world_signal(demo->keystrapd, SIGKILL) < 0 ||
+        world_wait(demo->keystrapd, WORLD_WAIT_MSEC) < 0 || raise_keystrapd(demo) < 0)
+        return -1;
+    if (act(demo, WORLD_USER_METER, argv) != 0)
+        return -1;
+    (void)count(demo->bsf, "count", bsf[1], sizeof(bsf[1]));
+    if (strcmp(bsf[0], bsf[1]) != 0) {
+        step(demo, "The BSF was asked again, which must not be:");
+        show_counts(demo);
+        return -1;
+    }
     step(demo,
-         "It has it %llu ms later. Neither the card nor the BSF was asked: the Ks serves all NAFs.",
-         (unsigned long long)(world_elapsed_msec(demo->world) - began));
+         "The application has its key again, and the BSF was not asked: the Ks never left the "
+         "card.");
     return 0;
 }
 
@@ -252,6 +288,8 @@ static int tell(struct world *world, void *userdata) {
         r = application_gets_in(demo);
     if (r == 0)
         r = second_key_is_at_hand(demo);
+    if (r == 0 && demo->gba_u && strcmp(demo->transport, "pcsc") == 0)
+        r = ks_outlives_keystrapd(demo);
     if (r == 0)
         r = stranger_is_refused(demo);
     if (r < 0) {
@@ -274,8 +312,17 @@ static void help(FILE *stream) {
         "Runs the product in a world of its own and tells, with time stamps, how a key comes\n"
         "from a SIM to an application. Needs root. Exit code 0 only if the NAF let it in.\n\n"
         "  --transport pcsc|qmi|mbim|at  where the SIM is: a card reader, or a modem (pcsc)\n"
+        "  --mode gba-me|gba-u  where the keys are made: in keystrapd, or in the card (gba-me)\n"
         "  --keep  leave the world running until Ctrl-C, and print how to talk to it\n",
         stream);
+}
+
+static bool take_mode(const char *name, struct demo *demo) {
+    demo->gba_u = strcmp(name, "gba-u") == 0;
+    if (demo->gba_u || strcmp(name, "gba-me") == 0)
+        return true;
+    (void)fprintf(stderr, "keystrap-lab demo: there is no mode \"%s\"\n", name);
+    return false;
 }
 
 static bool is_transport(const char *name) {
@@ -290,17 +337,20 @@ static bool is_transport(const char *name) {
 
 int demo_main(int argc, char **argv) {
     static const struct option options[] = {{"keep", no_argument, NULL, 'k'},
+                                            {"mode", required_argument, NULL, 'm'},
                                             {"transport", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     struct demo demo = {.transport = "pcsc"};
     int c;
 
-    while ((c = getopt_long(argc, argv, "hkt:", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hkm:t:", options, NULL)) != -1) {
         if (c == 'k') {
             demo.keep = true;
         } else if (c == 't' && is_transport(optarg)) {
             demo.transport = optarg;
+        } else if (c == 'm' && take_mode(optarg, &demo)) {
+            continue;
         } else {
             help(c == 'h' ? stdout : stderr);
             return c == 'h' ? EXIT_SUCCESS : EX_USAGE;

@@ -111,6 +111,50 @@ static void a_bootstrap_that_the_card_remembers_needs_no_bsf(void **state) {
     assert_false(answer.bootstrapped);
 }
 
+static void who_asked_before_the_card_was_known_is_served_by_what_it_remembers(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    ask(world, "naf.example.com", false, &answer);
+    report_in_card(0, 3600 * USEC_PER_SEC);
+    assert_int_equal(fake.derive_count, 1);
+    report_derived(0, 0);
+    assert_int_equal(answer.r, 0);
+    assert_string_equal(answer.btid, "btid-0@" BSF);
+    assert_int_equal(fake.jobs, 1); /* the derivation */
+}
+
+static void who_wants_a_new_one_is_not_served_by_what_the_card_remembers(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    ask(world, "naf.example.com", true, &answer);
+    report_in_card(0, 3600 * USEC_PER_SEC);
+    assert_int_equal(fake.derive_count, 0);
+    report_in_card(fake.jobs, 3600 * USEC_PER_SEC);
+    report_derived(0, 0);
+    assert_string_equal(answer.btid, "btid-1@" BSF);
+}
+
+/* The card took the challenge of a bootstrap that came to nothing, and has the Ks of no B-TID. */
+static void a_bootstrap_that_failed_behind_the_card_takes_the_old_ks_along(void **state) {
+    struct world *world = *state;
+    struct worker_report told = {.kind = WORKER_BOOTSTRAP, .r = UB_E_CANCELLED, .ks_lost = true};
+    struct agent_request *request;
+    struct answer answer = {0};
+
+    for (unsigned late = 0; late < 2; late++) {
+        report_in_card(0, 3600 * USEC_PER_SEC);
+        assert_int_equal(state_of(world), AGENT_BOOTSTRAPPED);
+        request = ask(world, "naf.example.com", true, &answer);
+        told.job = (uint64_t)fake.jobs;
+        if (late) /* nobody waits for it any more */
+            agent_request_cancel(request);
+        report(&told);
+        assert_int_equal(state_of(world), AGENT_CARD_READY);
+    }
+}
+
 static void a_newer_bootstrap_is_not_given_up_for_one_that_the_card_remembers(void **state) {
     struct world *world = *state;
     struct agent_status status;
@@ -243,6 +287,9 @@ int main(void) {
         CLAIM(the_card_derives_what_was_asked_for_after_a_bootstrap),
         CLAIM(each_key_is_asked_of_the_card_and_none_of_the_bsf),
         CLAIM(a_bootstrap_that_the_card_remembers_needs_no_bsf),
+        CLAIM(who_asked_before_the_card_was_known_is_served_by_what_it_remembers),
+        CLAIM(who_wants_a_new_one_is_not_served_by_what_the_card_remembers),
+        CLAIM(a_bootstrap_that_failed_behind_the_card_takes_the_old_ks_along),
         CLAIM(a_newer_bootstrap_is_not_given_up_for_one_that_the_card_remembers),
         CLAIM(a_card_that_has_lost_its_ks_brings_about_one_bootstrap),
         CLAIM(other_failures_of_the_card_are_told_and_cost_no_ks),

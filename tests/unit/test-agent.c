@@ -223,10 +223,22 @@ static void before_the_card_is_known_a_request_waits(void **state) {
 
     assert_int_equal(state_of(world), AGENT_STARTING);
     assert_non_null(ask(world, "naf.example.com", false, &answer));
-    assert_int_equal(fake.jobs, 1);
+    assert_int_equal(state_of(world), AGENT_BOOTSTRAPPING);
+    assert_int_equal(fake.jobs, 0); /* the card may remember a bootstrap */
     report_ready();
+    assert_int_equal(fake.jobs, 1);
     report_bootstrapped(1, 60 * USEC_PER_SEC);
     assert_int_equal(answer.r, 0);
+}
+
+static void who_leaves_before_the_card_is_known_causes_no_bootstrap(void **state) {
+    struct world *world = *state;
+    struct answer answer = {0};
+
+    agent_request_cancel(ask(world, "naf.example.com", false, &answer));
+    report_ready();
+    assert_int_equal(fake.jobs, 0);
+    assert_int_equal(state_of(world), AGENT_CARD_READY);
 }
 
 static void a_ks_goes_with_its_card(void **state) {
@@ -392,10 +404,10 @@ static void a_reload_of_the_bsf_starts_anew_and_keeps_who_waits(void **state) {
     write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
     assert_int_equal(agent_reload(world->agent, &failure), 0);
     assert_int_equal(fake.workers, 2);
-    assert_int_equal(fake.jobs, 2);
     assert_int_equal(answer.count, 0);
     let_go();
     report_ready();
+    assert_int_equal(fake.jobs, 2);
     report_bootstrapped(2, 60 * USEC_PER_SEC);
     assert_int_equal(answer.r, 0);
 }
@@ -444,6 +456,8 @@ static void a_job_that_cannot_be_queued_again_is_answered(void **state) {
     fake.refuse_jobs = true;
     write_file(world, "keystrap.conf", "[GBA]\nBsf=bsf.example.org\n");
     assert_int_equal(agent_reload(world->agent, &failure), 0);
+    let_go();
+    report_ready();
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.r, -ENOMEM);
 }
@@ -558,6 +572,7 @@ int main(void) {
         CLAIM(what_one_bsf_asked_for_does_not_bind_the_next),
         CLAIM(without_a_card_the_answer_comes_at_once_and_names_the_cause),
         CLAIM(before_the_card_is_known_a_request_waits),
+        CLAIM(who_leaves_before_the_card_is_known_causes_no_bootstrap),
         CLAIM(a_ks_goes_with_its_card),
         CLAIM(a_ks_goes_when_another_card_comes),
         CLAIM(a_ks_goes_when_another_card_comes_that_cannot_be_used),

@@ -63,7 +63,7 @@ void mbim_open_channel(struct modem *modem, const uint8_t *aid, size_t aid_lengt
 }
 
 static void close_channels(struct mbim *mbim, uint32_t channel, struct transport_result *ret) {
-    _cleanup_message_ MbimMessage *answer =
+    _unused_ _cleanup_message_ MbimMessage *answer =
         mbim_command(mbim,
                      mbim_message_ms_uicc_low_level_access_close_channel_set_new(
                          channel, channel > 0 ? 0 : MBIM_CHANNEL_GROUP, NULL),
