@@ -217,6 +217,9 @@ static int answer_2g(struct ub_session *session, const struct challenge *challen
                            "this transport cannot ask a card in the GSM context; use another mode");
     r = session->ops->authenticate_2g(session->userdata, challenge->rand, &sres, &kc, &failure);
     session->card_usec += now_usec() - start;
+    /* A SIM has no sequence number, so what says so is no SIM, and there is nothing to resynchronise. */
+    if (r == UICC_E_SYNC)
+        r = UICC_E_MALFORMED;
     if (r != 0)
         return fail_card(session, r, &failure);
     r = gba_2g_keys(kc, sres, challenge->rand, challenge->ks_input, &ret->password, &ret->ks);

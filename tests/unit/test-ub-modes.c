@@ -347,8 +347,9 @@ static void test_2g_gba_wants_ks_input_the_certified_name_and_auth_int(void **st
 static void test_2g_gba_holds_what_the_card_gives(void **state _unused_) {
     static const struct step steps[] = {CHALLENGED_2G};
     static const struct card_step cards[][1] = {
-        {{.res = "00"}}, {{.ck = "00"}}, {{.r = UICC_E_CONTEXT}}};
-    static const int codes[] = {UICC_E_MALFORMED, UICC_E_MALFORMED, UICC_E_CONTEXT};
+        {{.res = "00"}}, {{.ck = "00"}}, {{.r = UICC_E_CONTEXT}}, {{.r = UICC_E_SYNC}}};
+    static const int codes[] = {UICC_E_MALFORMED, UICC_E_MALFORMED, UICC_E_CONTEXT,
+                                UICC_E_MALFORMED};
     static const struct ub_ops without = {.get = world_get};
     const struct ub_parameters parameters = parameters_of(GBA_MODE_2G);
     struct failure failure = {0};
