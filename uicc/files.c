@@ -20,6 +20,8 @@
 #define SW_END_OF_FILE    0x6282
 #define READ_MAX          255u /* octets in one READ; 256 is a form that not every reader passes on */
 #define WHAT_MAX          64u
+#define SIM_TYPE_EF       0x04
+#define SIM_EF_LENGTH     14u /* of the answer to SELECT, up to the structure of the file */
 
 bool outcome_of_card(int code) {
     return code == UICC_E_STATUS || code == UICC_E_NOT_FOUND || code == UICC_E_MALFORMED ||
@@ -29,6 +31,21 @@ bool outcome_of_card(int code) {
 
 static uint8_t file_class(const struct uicc *uicc) {
     return uicc->identity.application == UICC_SIM ? APDU_CLASS_SIM : 0;
+}
+
+/*
+ * What a SIM answers to SELECT (TS 51.011 9.2.1): of it the size of a file is needed, because a SIM refuses to read one octet
+ * too many.
+ */
+static void sim_parse(const uint8_t *data, size_t length, struct fcp *ret) {
+    struct fcp fcp = {0};
+
+    if (length >= SIM_EF_LENGTH && data[6] == SIM_TYPE_EF && data[13] == 0x00) {
+        fcp.structure = FCP_STRUCTURE_TRANSPARENT;
+        fcp.has_size = true;
+        fcp.size = (size_t)data[2] << 8 | data[3];
+    }
+    *ret = fcp;
 }
 
 int file_select(struct uicc *uicc, uint16_t fid, const char *name, struct fcp *ret,
@@ -57,8 +74,8 @@ int file_select(struct uicc *uicc, uint16_t fid, const char *name, struct fcp *r
     r = apdu_status(answer.sw, what, failure);
     if (r != 0)
         return r;
-    if (sim) { /* what it answers has another form, and nothing in it is needed */
-        *ret = (struct fcp){0};
+    if (sim) {
+        sim_parse(secret_data(answer.data), answer.length, ret);
         return 0;
     }
     if (fcp_parse(secret_data(answer.data), answer.length, ret) < 0)

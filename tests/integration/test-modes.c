@@ -108,6 +108,34 @@ static void two_g_gba_is_refused_where_there_is_a_usim(void **state) {
     assert_int_equal(gateway_count(gateway.bsf, "requests"), 0);
 }
 
+/* A SIM alone, and a BSF that speaks https: the only place for 2G GBA. */
+static void a_sim_has_keys_by_2g_gba(void **state) {
+    struct tls_server files = {0};
+    const char *const options[] = {
+        "--tls-cert", files.certificate, "--tls-key", files.key, "--mode", "2g", NULL};
+    struct gateway gateway;
+    char config[512];
+
+    write_certificate(&files, &good);
+    (void)snprintf(config, sizeof(config), "Mode=2g\nScheme=https\nTrustAnchors=%s",
+                   files.certificate);
+    start_with(&gateway, *state, "valve", options, config);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
+}
+
+/* Whoever has not asked for it is told that the card is no good, and not taken down to it. */
+static void a_sim_is_no_card_for_any_other_mode(void **state) {
+    struct gateway gateway;
+    char key[128];
+
+    start_with(&gateway, *state, "valve", NULL, "");
+    assert_true(gateway_wait_state(&gateway, "card-unusable"));
+    assert_int_not_equal(gateway_ask(&gateway, WORLD_USER_METER, WORLD_NAF_NAME, key, 128), 0);
+    assert_int_equal(gateway_count(gateway.bsf, "requests"), 0);
+}
+
 /* --- GBA_Digest ------------------------------------------------------------------------------------ */
 
 static void write_password(const char *directory, const char *password) {
@@ -190,6 +218,8 @@ int main(void) {
         cmocka_unit_test(tmpi_no_says_nothing_of_temporary_identities),
         cmocka_unit_test(akav2_is_used_where_it_is_offered_and_allowed),
         cmocka_unit_test(two_g_gba_is_refused_where_there_is_a_usim),
+        cmocka_unit_test(a_sim_has_keys_by_2g_gba),
+        cmocka_unit_test(a_sim_is_no_card_for_any_other_mode),
         cmocka_unit_test(a_gateway_without_a_card_has_keys_by_its_password),
         cmocka_unit_test(a_wrong_password_is_named_and_not_told),
         cmocka_unit_test(without_a_password_the_remedy_is_named),

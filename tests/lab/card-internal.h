@@ -120,6 +120,7 @@ struct card {
     struct card_applets applets;
     struct card_answer pending; /* for GET RESPONSE */
     unsigned pending_channel;
+    uint16_t sim_directory, sim_file; /* that an old SIM has selected; sim_file 0 for none */
 
     enum card_belief belief;
     size_t truncate;
@@ -162,6 +163,11 @@ bool card_application_exists(const struct card *card, uint16_t fid);
 /* card-gba.c: AUTHENTICATE in the GBA context. */
 uint16_t card_gba_run(struct card *card, const struct card_command *command,
                       struct card_answer *answer);
+
+/* card-sim.c: the card as an old SIM, from command to answer. */
+void card_sim_reset(struct card *card);
+size_t card_sim_transmit(struct card *card, const uint8_t *command, size_t length,
+                         uint8_t ret_reply[CARD_REPLY_MAX]);
 
 /* card-auth.c */
 /* MAC, then SQN: SW_OK with no answer where both are right, SW_OK with AUTS for a stale SQN. */

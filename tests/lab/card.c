@@ -67,6 +67,7 @@ void card_reset(struct card *card) {
     card->channels[0].open = true;
     card_fs_select_mf(&card->channels[0]);
     card->pin_verified = false;
+    card_sim_reset(card);
     forget_pending(card);
 }
 
@@ -319,6 +320,8 @@ size_t card_transmit(struct card *card, const uint8_t *command, size_t length,
     card->apdus++;
     if (card_is_authenticate(command, length))
         card->authenticates++;
+    if (card->subscriber.sim)
+        return card_sim_transmit(card, command, length, ret_reply);
     sw = run(card, command, length, &parsed, &answer);
     forget_pending(card);
     if (sw == SW_OK && answer.more > 0)

@@ -125,6 +125,11 @@ static bool set_isim_impi(struct lab_subscriber *subscriber, const char *value) 
     return true;
 }
 
+static bool set_sim(struct lab_subscriber *subscriber, const char *value) {
+    subscriber->sim = strcmp(value, "yes") == 0;
+    return subscriber->sim || strcmp(value, "no") == 0;
+}
+
 static bool set_gba(struct lab_subscriber *subscriber, const char *value) {
     static const char *const words[] = {
         [LAB_GBA_NO] = "no", [LAB_GBA_PROMISED] = "promised", [LAB_GBA_YES] = "yes"};
@@ -173,6 +178,7 @@ static const struct key_line key_lines[] = {
     {"Impi", "1 to 255 characters", set_impi},
     {"IsimImpi", "1 to 255 characters", set_isim_impi},
     {"Gba", "yes, promised or no", set_gba},
+    {"Sim", "yes or no", set_sim},
     {"Pin", "4 to 8 digits", set_pin},
     {"Ara", "up to 512 hexadecimal digits", set_ara},
     {"Lifetime", "1 to 999999999 seconds", set_lifetime},

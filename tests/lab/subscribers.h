@@ -19,6 +19,7 @@
  *     IsimImpi = NAI                      the card has an ISIM, with this in EF_IMPI; none if absent
  *     Gba = no                            yes: the card does GBA_U, and the BSF uses it; promised: the card's
  *                                         service table says so, and its AUTHENTICATE does not; no if absent
+ *     Sim = no                            yes: an old SIM, without USIM, channels and PIN; for 2G GBA
  *     Pin = 1234                          4 to 8 digits; 1234 if absent
  *     Ara = e20b...                       access rules on the card, in hexadecimal; no ARA-M if absent
  *     Lifetime = 3600                     seconds that the BSF lets a Ks live; 3600 if absent
@@ -59,6 +60,7 @@ struct lab_subscriber {
     char impi[LAB_IMPI_MAX + 1];
     char isim_impi[LAB_IMPI_MAX + 1]; /* "" for no ISIM */
     enum lab_gba gba;
+    bool sim;
     char pin[LAB_PIN_MAX + 1];
     char password[LAB_PASSWORD_MAX + 1]; /* "" for none */
     struct milenage_key key;
