@@ -259,6 +259,27 @@ static int inherit(const struct loader *loader, struct scope *scope) {
     return r;
 }
 
+/* Two workers at one card have two Ks, and at the BSF each voids the other's. */
+static void warn_same_choice(const struct conf *conf) {
+    static const char *const choosing[] = {"Transport", "Reader", "Device",
+                                           "Slot",      "Iccid",  "Imsi"};
+
+    for (size_t i = 1; i < conf->cards_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            bool same = conf->cards[i]->mode != CONF_MODE_DIGEST &&
+                        conf->cards[j]->mode != CONF_MODE_DIGEST;
+
+            for (size_t k = 0; same && k < ELEMENTS(choosing); k++)
+                same = conf_value_equal(conf->cards[i], conf->cards[j],
+                                        &conf_table[find_key("UICC", choosing[k])]);
+            if (same)
+                log_warning("[UICC %s] and [UICC %s] choose the same card; tell them apart with "
+                            "Reader=, Device=, Slot=, Iccid= or Imsi=",
+                            conf->cards[j]->name, conf->cards[i]->name);
+        }
+    }
+}
+
 static int make_cards(struct loader *loader, struct failure *failure) {
     struct conf *conf = loader->conf;
     size_t first = loader->count > 1 ? 1 : 0;
@@ -272,6 +293,8 @@ static int make_cards(struct loader *loader, struct failure *failure) {
     }
     for (size_t i = first; r == 0 && i < loader->count; i++)
         conf->cards[conf->cards_count++] = TAKE_PTR(loader->scopes[i].values);
+    if (r == 0)
+        warn_same_choice(conf);
     if (r == 0 && first == 0)
         (void)strcpy(conf->cards[0]->name, CONF_CARD_DEFAULT_NAME);
     return r;

@@ -201,6 +201,35 @@ static void more_cards_than_are_served_are_refused(_unused_ void **state) {
     assert_contains(failure.text, "k.conf:33: [GBA one-more]: more than 16 cards");
 }
 
+static void cards_that_choose_the_same_are_a_warning(_unused_ void **state) {
+    static const struct {
+        const char *text;
+        bool warns;
+    } cases[] = {
+        {"[UICC a]\nReader=*\n[UICC b]\nReader=*\n", true},
+        {"[GBA a]\nBsf=a.example\n[GBA b]\nBsf=b.example\n", true},
+        {"[UICC a]\nReader=1*\n[UICC b]\nReader=2*\n", false},
+        {"[UICC a]\nIccid=1*\n[UICC b]\nIccid=2*\n", false},
+        {"[UICC a]\nSlot=1\n[UICC b]\nSlot=2\n", false},
+        {"[UICC a]\nTransport=qmi\n[UICC b]\nTransport=pcsc\n", false},
+        {"[UICC a]\nReader=*\n[GBA b]\nMode=digest\n", false},
+        {"[GBA a]\nMode=digest\n[UICC b]\nReader=\n", false},
+        {"[UICC]\nReader=*\n", false},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_conf_ struct conf *conf = NULL;
+        struct capture capture;
+        struct failure failure;
+
+        capture_start(&capture);
+        assert_int_equal(parse(cases[i].text, &conf, &failure), 0);
+        capture_end(&capture);
+        assert_true(cases[i].warns ==
+                    (strstr(capture.text, "[UICC a] and [UICC b] choose the same card; ") != NULL));
+    }
+}
+
 static enum conf_change compare(const char *a, const char *b) {
     _cleanup_conf_ struct conf *left = NULL, *right = NULL;
     struct failure failure;
@@ -646,6 +675,7 @@ int main(void) {
         cmocka_unit_test(a_card_has_what_is_common_but_for_what_is_its_own),
         cmocka_unit_test(a_name_that_is_no_card_s_is_refused_with_its_line),
         cmocka_unit_test(more_cards_than_are_served_are_refused),
+        cmocka_unit_test(cards_that_choose_the_same_are_a_warning),
         cmocka_unit_test(cards_are_compared_by_value),
         cmocka_unit_test(what_is_printed_is_read_back_the_same),
         cmocka_unit_test(the_print_of_a_whole_file_is_that_file),
