@@ -2,8 +2,8 @@
 
 /*
  * Tries one thing and exits with the errno of the attempt, 0 where it worked: `sandbox-probe in ACTION` from
- * inside the sandbox of the transport programs, `sandbox-probe out ACTION` without it, to show that it is the
- * sandbox that says no.
+ * inside the sandbox of the transport programs, `sandbox-probe devices ACTION` from that of those which open a device
+ * themselves, `sandbox-probe out ACTION` without it, to show that it is the sandbox that says no.
  */
 
 #include <errno.h>
@@ -49,6 +49,10 @@ static int try_write_file(void) {
 
 static int try_write_and_read_file(void) {
     return as_errno(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+static int try_create_file(void) {
+    return as_errno(open("/dev/null", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 }
 
 static int try_temporary_file(void) {
@@ -122,6 +126,7 @@ static const struct {
     {"read-file", try_read_file},
     {"write-file", try_write_file},
     {"write-and-read-file", try_write_and_read_file},
+    {"create-file", try_create_file},
     {"temporary-file", try_temporary_file},
     {"remove-file", try_remove_file},
     {"exec", try_exec},
@@ -138,6 +143,8 @@ int main(int argc, char **argv) {
     if (argc != 3)
         return 251;
     if (strcmp(argv[1], "in") == 0 && sandbox_enter(0) < 0)
+        return 252;
+    if (strcmp(argv[1], "devices") == 0 && sandbox_enter(SANDBOX_DEVICES) < 0)
         return 252;
     for (size_t i = 0; i < ELEMENTS(actions); i++)
         if (strcmp(actions[i].name, argv[2]) == 0)

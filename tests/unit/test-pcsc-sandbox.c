@@ -38,17 +38,9 @@ static void test_what_a_transport_needs_is_there(void **state) {
 
 static void test_what_it_does_not_need_is_refused(void **state) {
     static const char *const actions[] = {
-        "inet-socket",
-        "netlink-socket",
-        "write-file",
-        "write-and-read-file",
-        "temporary-file",
-        "remove-file",
-        "exec",
-        "fork",
-        "ptrace",
-        "kill",
-        "executable-memory",
+        "inet-socket", "netlink-socket", "write-file",  "write-and-read-file",
+        "create-file", "temporary-file", "remove-file", "exec",
+        "fork",        "ptrace",         "kill",        "executable-memory",
         "dumpable",
     };
 
@@ -56,6 +48,22 @@ static void test_what_it_does_not_need_is_refused(void **state) {
     for (size_t i = 0; i < ELEMENTS(actions); i++) {
         assert_int_equal(probe("out", actions[i]), 0);
         assert_int_equal(probe("in", actions[i]), EPERM);
+    }
+}
+
+/* A program that opens a modem's device may write to what is there, and that is all that it may more. */
+static void test_a_program_that_opens_devices_may_open_what_is_there(void **state) {
+    static const char *const actions[] = {
+        "inet-socket", "netlink-socket", "create-file", "temporary-file",    "remove-file",
+        "exec",        "fork",           "ptrace",      "executable-memory", "dumpable",
+    };
+
+    (void)state;
+    assert_int_equal(probe("devices", "write-and-read-file"), 0);
+    assert_int_equal(probe("devices", "read-file"), 0);
+    for (size_t i = 0; i < ELEMENTS(actions); i++) {
+        assert_int_equal(probe("out", actions[i]), 0);
+        assert_int_equal(probe("devices", actions[i]), EPERM);
     }
 }
 
@@ -121,6 +129,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_transport_needs_is_there),
         cmocka_unit_test(test_what_it_does_not_need_is_refused),
+        cmocka_unit_test(test_a_program_that_opens_devices_may_open_what_is_there),
         cmocka_unit_test(test_threads_start_and_are_in_it_too),
         cmocka_unit_test(test_uicc_pcsc_is_in_it_before_it_reads_the_first_message),
         cmocka_unit_test(test_uicc_pcsc_refuses_to_start_by_hand),

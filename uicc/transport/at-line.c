@@ -31,7 +31,9 @@ bool at_reader_feed(struct at_reader *reader, uint8_t octet) {
 }
 
 void at_reader_clear(struct at_reader *reader) {
-    secret_erase(reader, sizeof(*reader));
+    secret_erase(reader->line, sizeof(reader->line));
+    reader->length = 0;
+    reader->overflow = false;
 }
 
 const char *at_value(const char *line, const char *name) {
