@@ -8,11 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "card-state.h"
 #include "modem.h"
 #include "usim.h"
 
-const char *const modem_operation_names[MODEM_OPERATIONS] = {"open",         "close", "apdu",
-                                                             "authenticate", "read",  "status"};
+enum { INS_VERIFY = 0x20 };
+
+const char *const modem_operation_names[MODEM_OPERATIONS] = {
+    "open", "close", "apdu", "authenticate", "read", "status", "pin"};
+
+/* Before an answer leaves, what the card must remember is on disk: as a card does it. */
+static void save_memory(struct modem *modem) {
+    const struct modem_options *options = modem->options;
+    const struct card_memory *memory = card_memory(modem->card);
+    int r;
+
+    if (!options->state || modem->subscriber != options->card.subscriber ||
+        memcmp(memory, &modem->saved, sizeof(*memory)) == 0)
+        return;
+    r = card_state_save(options->state, modem->subscriber, memory);
+    if (r < 0)
+        fprintf(stderr, "keystrap-lab: %s cannot be written: %s\n", options->state, strerror(-r));
+    modem->saved = *memory;
+}
 
 size_t modem_transmit(struct modem *modem, const uint8_t *command, size_t length,
                       uint8_t ret_reply[CARD_REPLY_MAX]) {
@@ -32,6 +50,9 @@ size_t modem_transmit(struct modem *modem, const uint8_t *command, size_t length
     } else {
         n = card_transmit(modem->card, command, length, ret_reply);
     }
+    if (length > 5 && command[1] == INS_VERIFY && n == 2 && ret_reply[0] == 0x90)
+        modem->pin_verified = true;
+    save_memory(modem);
     if (modem->options->verbose)
         usim_trace_answer(stderr, command, length, ret_reply, n);
     if (happened[FAULT_SILENT])
@@ -159,9 +180,9 @@ size_t modem_authenticate(struct modem *modem, const struct modem_application *a
     return n;
 }
 
-size_t modem_read(struct modem *modem, const struct modem_application *application, uint16_t file,
-                  uint8_t ret_reply[CARD_REPLY_MAX]) {
-    static const uint8_t read[] = {0x00, 0xb0, 0x00, 0x00, 0x00};
+size_t modem_on_file(struct modem *modem, const struct modem_application *application,
+                     uint16_t file, const uint8_t *command, size_t length,
+                     uint8_t ret_reply[CARD_REPLY_MAX]) {
     unsigned channel;
     size_t n;
 
@@ -174,8 +195,8 @@ size_t modem_read(struct modem *modem, const struct modem_application *applicati
         n = select_file(modem, channel, 0x3f00, ret_reply);
     if (succeeded(ret_reply, n))
         n = select_file(modem, channel, file, ret_reply);
-    if (succeeded(ret_reply, n))
-        n = modem_transmit_on(modem, channel, read, sizeof(read), ret_reply);
+    if (command && succeeded(ret_reply, n))
+        n = modem_transmit_on(modem, channel, command, length, ret_reply);
     (void)close_channel(modem, channel);
     return n;
 }
@@ -205,6 +226,7 @@ void modem_card_in(struct modem *modem) {
     size_t n;
 
     modem->present = true;
+    modem->pin_verified = false;
     modem->usim.length = modem->isim.length = 0;
     card_power(modem->card, true);
     (void)select_file(modem, 0, 0x3f00, reply);
@@ -228,4 +250,29 @@ void modem_card_out(struct modem *modem) {
     memset(modem->groups, 0, sizeof(modem->groups));
     if (modem->options->protocol->tell)
         modem->options->protocol->tell(modem, false);
+}
+
+bool modem_switch_slot(struct modem *modem, unsigned slot) {
+    struct card *card = modem->card;
+    const struct lab_subscriber *subscriber = modem->subscriber;
+    const bool present = modem->present;
+
+    if (!modem->other || slot < 1 || slot > 2)
+        return false;
+    if (slot == modem->slot)
+        return true;
+    card_power(card, false);
+    modem->card = modem->other;
+    modem->subscriber = modem->other_subscriber;
+    modem->present = modem->other_present;
+    modem->other = card;
+    modem->other_subscriber = subscriber;
+    modem->other_present = present;
+    modem->slot = slot;
+    memset(modem->groups, 0, sizeof(modem->groups));
+    if (modem->present)
+        modem_card_in(modem);
+    if (modem->options->protocol->tell)
+        modem->options->protocol->tell(modem, false);
+    return true;
 }

@@ -59,6 +59,14 @@ static int run_reset(void *userdata, int argc, char **argv, char *answer, size_t
     return 0;
 }
 
+static int run_slot(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    (void)argc;
+    if (modem_switch_slot(userdata, (unsigned)strtoul(argv[1], NULL, 10)))
+        return 0;
+    snprintf(answer, size, "there is no such slot; --second makes one");
+    return -EINVAL;
+}
+
 static int run_refuse(void *userdata, int argc, char **argv, char *answer, size_t size) {
     struct modem *modem = userdata;
     char *end;
@@ -70,7 +78,8 @@ static int run_refuse(void *userdata, int argc, char **argv, char *answer, size_
             modem->refusals[i] = (uint32_t)code;
             return 0;
         }
-    snprintf(answer, size, "open, close, apdu, authenticate, read or status, and a code over 0");
+    snprintf(answer, size,
+             "open, close, apdu, authenticate, read, status or pin, and a code over 0");
     return -EINVAL;
 }
 
@@ -107,7 +116,7 @@ static int run_held(void *userdata, int argc, char **argv, char *answer, size_t 
 
     (void)argc, (void)argv;
     for (unsigned i = 1; i <= MODEM_CIDS_MAX; i++)
-        cids += modem->cids[i];
+        cids += modem->cids[i] != 0;
     snprintf(answer, size, "channels=%u cids=%u", modem_channels(modem), cids);
     return 0;
 }
@@ -125,7 +134,8 @@ const struct control_command modem_commands[] = {
     {"insert", "", 0, 0, run_insert},
     {"refresh", "", 0, 0, run_refresh},
     {"reset", "[MSEC [authenticate]]", 0, 2, run_reset},
-    {"refuse", "open|close|apdu|authenticate|read|status CODE", 2, 2, run_refuse},
+    {"slot", "1|2", 1, 1, run_slot},
+    {"refuse", "open|close|apdu|authenticate|read|status|pin CODE", 2, 2, run_refuse},
     {"fault", faults_usage, 1, 5, run_fault},
     {"clear", "", 0, 0, run_clear},
     {"count", "", 0, 0, run_count},

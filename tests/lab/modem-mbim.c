@@ -106,7 +106,7 @@ static void send_done(struct modem *modem, struct modem_client *client, const ui
 /* --- Services --------------------------------------------------------------------------------------------- */
 
 static void put_subscriber(struct modem *modem, struct buffer *out) {
-    const struct lab_subscriber *subscriber = modem->options->card.subscriber;
+    const struct lab_subscriber *subscriber = modem->subscriber;
     const char *imsi = modem->present ? subscriber->imsi : "";
     const char *iccid = modem->present ? subscriber->iccid : "";
     const uint32_t imsi_size = 2 * (uint32_t)strlen(imsi), iccid_size = 2 * (uint32_t)strlen(iccid);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "modem.h"
+#include "modem-qmi.h"
 
 enum {
     SERVICE_CTL = 0x00,
@@ -22,11 +22,9 @@ enum {
     CTL_PROXY_OPEN = 0xff00,
 
     UIM_RESET = 0x0000,
-    UIM_READ_TRANSPARENT = 0x0020,
     UIM_REFRESH_REGISTER = 0x002a,
     UIM_REFRESH_COMPLETE = 0x002c,
     UIM_REGISTER_EVENTS = 0x002e,
-    UIM_CARD_STATUS = 0x002f,
     UIM_CARD_STATUS_INDICATION = 0x0032,
     UIM_REFRESH_INDICATION = 0x0033,
     UIM_AUTHENTICATE = 0x0034,
@@ -34,33 +32,17 @@ enum {
     UIM_LOGICAL_CHANNEL = 0x003f,
     UIM_OPEN_CHANNEL = 0x0042,
     UIM_REFRESH_REGISTER_ALL = 0x0044,
-
-    ERROR_MALFORMED = 1,
-    ERROR_INTERNAL = 3,
-    ERROR_CIDS_EXHAUSTED = 5,
-    ERROR_INVALID_CID = 7,
-    ERROR_INVALID_ARGUMENT = 48,
-    ERROR_INSUFFICIENT_RESOURCES = 68,
-    ERROR_INVALID_COMMAND = 71,
-    ERROR_FILE_NOT_FOUND = 80,
-    ERROR_NO_SIM = 102,
+    UIM_SLOT_STATUS_INDICATION = 0x0048,
 
     SESSION_PRIMARY = 0,
-    SESSION_CARD_SLOT_1 = 6,
     CID_BROADCAST = 0xff,
 };
 
-/* The fields of an answer. */
-struct fields {
-    uint8_t data[1024];
-    size_t length;
-};
-
-static unsigned u16(const uint8_t *at) {
+unsigned qmi_u16(const uint8_t *at) {
     return (unsigned)(at[0] | at[1] << 8);
 }
 
-static void put(struct fields *to, uint8_t type, const void *value, size_t length) {
+void qmi_put(struct qmi_fields *to, uint8_t type, const void *value, size_t length) {
     uint8_t *at = to->data + to->length;
 
     if (to->length + 3 + length > sizeof(to->data))
@@ -72,29 +54,27 @@ static void put(struct fields *to, uint8_t type, const void *value, size_t lengt
     to->length += 3 + length;
 }
 
-/* With the count of the value's octets before them, in one octet or two. */
-static void put_counted(struct fields *to, uint8_t type, const uint8_t *value, size_t length,
-                        unsigned prefix) {
+void qmi_put_counted(struct qmi_fields *to, uint8_t type, const uint8_t *value, size_t length,
+                     unsigned prefix) {
     uint8_t counted[2 + CARD_REPLY_MAX] = {(uint8_t)length};
 
     if (prefix == 2)
         counted[1] = (uint8_t)(length >> 8);
     memcpy(counted + prefix, value, length);
-    put(to, type, counted, prefix + length);
+    qmi_put(to, type, counted, prefix + length);
     explicit_bzero(counted, sizeof(counted));
 }
 
-static void put_result(struct fields *to, unsigned error) {
+void qmi_put_result(struct qmi_fields *to, unsigned error) {
     const uint8_t value[] = {error != 0, 0, (uint8_t)error, (uint8_t)(error >> 8)};
 
-    put(to, 0x02, value, sizeof(value));
+    qmi_put(to, 0x02, value, sizeof(value));
 }
 
-/* The field of a request; NULL where it is missing or shorter than MIN octets. */
-static const uint8_t *get(const uint8_t *fields, size_t length, uint8_t type, size_t min,
-                          size_t *ret_length) {
-    for (size_t at = 0; at + 3 <= length; at += 3 + u16(fields + at + 1)) {
-        const size_t n = u16(fields + at + 1);
+const uint8_t *qmi_get(const uint8_t *fields, size_t length, uint8_t type, size_t min,
+                       size_t *ret_length) {
+    for (size_t at = 0; at + 3 <= length; at += 3 + qmi_u16(fields + at + 1)) {
+        const size_t n = qmi_u16(fields + at + 1);
 
         if (at + 3 + n > length)
             return NULL;
@@ -108,7 +88,7 @@ static const uint8_t *get(const uint8_t *fields, size_t length, uint8_t type, si
 
 /* HEAD is service, client, flags, transaction and message. */
 static void send_frame(struct modem *modem, struct modem_client *client, const uint8_t *head,
-                       size_t head_length, const struct fields *fields) {
+                       size_t head_length, const struct qmi_fields *fields) {
     const size_t length = 4 + head_length + 2 + fields->length;
     uint8_t frame[1100] = {0x01, (uint8_t)(length - 1), (uint8_t)((length - 1) >> 8), 0x80};
 
@@ -122,47 +102,52 @@ static void send_frame(struct modem *modem, struct modem_client *client, const u
 
 /* --- The control service ---------------------------------------------------------------------------------- */
 
-static void allocate(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+static void allocate(struct modem *modem, const uint8_t *in, size_t length,
+                     struct qmi_fields *out) {
     size_t n;
-    const uint8_t *service = get(in, length, 0x01, 1, &n);
+    const uint8_t *service = qmi_get(in, length, 0x01, 1, &n);
 
+    if (service && *service != SERVICE_DMS && *service != SERVICE_UIM) {
+        qmi_put_result(out, QMI_ERROR_INVALID_ARGUMENT);
+        return;
+    }
     for (uint8_t cid = 1; service && cid <= MODEM_CIDS_MAX; cid++)
         if (!modem->cids[cid]) {
             const uint8_t given[] = {*service, cid};
 
-            modem->cids[cid] = true;
-            put_result(out, 0);
-            put(out, 0x01, given, sizeof(given));
+            modem->cids[cid] = *service;
+            qmi_put_result(out, 0);
+            qmi_put(out, 0x01, given, sizeof(given));
             return;
         }
-    put_result(out, service ? ERROR_CIDS_EXHAUSTED : ERROR_MALFORMED);
+    qmi_put_result(out, service ? QMI_ERROR_CIDS_EXHAUSTED : QMI_ERROR_MALFORMED);
 }
 
-static void release(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+static void release(struct modem *modem, const uint8_t *in, size_t length, struct qmi_fields *out) {
     size_t n;
-    const uint8_t *given = get(in, length, 0x01, 2, &n);
+    const uint8_t *given = qmi_get(in, length, 0x01, 2, &n);
 
-    if (!given || given[1] > MODEM_CIDS_MAX || !modem->cids[given[1]]) {
-        put_result(out, ERROR_INVALID_CID);
+    if (!given || given[1] > MODEM_CIDS_MAX || modem->cids[given[1]] != given[0]) {
+        qmi_put_result(out, QMI_ERROR_INVALID_CID);
         return;
     }
-    modem->cids[given[1]] = false;
-    put_result(out, 0);
-    put(out, 0x01, given, 2);
+    modem->cids[given[1]] = 0;
+    qmi_put_result(out, 0);
+    qmi_put(out, 0x01, given, 2);
 }
 
-static void version_info(struct fields *out) {
+static void version_info(struct qmi_fields *out) {
     static const uint8_t services[] = {3, SERVICE_CTL, 1, 0,           5, 0, SERVICE_DMS, 1,
                                        0, 14,          0, SERVICE_UIM, 1, 0, 46,          0};
 
-    put_result(out, 0);
-    put(out, 0x01, services, sizeof(services));
+    qmi_put_result(out, 0);
+    qmi_put(out, 0x01, services, sizeof(services));
 }
 
 static void control(struct modem *modem, struct modem_client *client, const uint8_t *frame,
                     unsigned message, const uint8_t *in, size_t length) {
     const uint8_t head[] = {SERVICE_CTL, 0, 0x01, frame[7], frame[8], frame[9]};
-    struct fields out = {0};
+    struct qmi_fields out = {0};
 
     if (message == CTL_ALLOCATE)
         allocate(modem, in, length, &out);
@@ -171,99 +156,72 @@ static void control(struct modem *modem, struct modem_client *client, const uint
     else if (message == CTL_VERSION_INFO)
         version_info(&out);
     else if (message == CTL_SYNC || message == CTL_PROXY_OPEN)
-        put_result(&out, 0);
+        qmi_put_result(&out, 0);
     else
-        put_result(&out, ERROR_INVALID_COMMAND);
+        qmi_put_result(&out, QMI_ERROR_INVALID_COMMAND);
     send_frame(modem, client, head, sizeof(head), &out);
 }
 
 /* --- UIM -------------------------------------------------------------------------------------------------- */
 
-static size_t put_application(uint8_t *to, uint8_t type, const struct modem_application *from) {
-    static const uint8_t rest[] = {0, 3, 3, 10, 3, 3, 10};               /* PINs are disabled */
-    const uint8_t head[] = {type, 7, 0, 0, 0, 0, (uint8_t)from->length}; /* ready */
-
-    if (from->length == 0)
-        return 0;
-    memcpy(to, head, sizeof(head));
-    memcpy(to + sizeof(head), from->aid, from->length);
-    memcpy(to + sizeof(head) + from->length, rest, sizeof(rest));
-    return sizeof(head) + from->length + sizeof(rest);
-}
-
-static void put_card_status(struct modem *modem, struct fields *out) {
-    uint8_t value[256] = {0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, modem->present};
-    const bool usim = modem->present && modem->usim.length > 0;
-    const bool isim = modem->present && modem->isim.length > 0;
-    size_t at = 14;
-
-    if (!usim)
-        value[0] = value[1] = 0xff;
-    value[at++] = (uint8_t)(usim + isim);
-    if (usim)
-        at += put_application(value + at, 2, &modem->usim);
-    if (isim)
-        at += put_application(value + at, 5, &modem->isim);
-    put(out, 0x10, value, at);
-}
-
-static void put_status_word(struct fields *out, const uint8_t *reply, size_t length) {
+static void put_status_word(struct qmi_fields *out, const uint8_t *reply, size_t length) {
     if (length >= 2)
-        put(out, 0x10, reply + length - 2, 2);
+        qmi_put(out, 0x10, reply + length - 2, 2);
 }
 
 static void open_channel(struct modem *modem, const uint8_t *in, size_t length,
-                         struct fields *out) {
+                         struct qmi_fields *out) {
     uint8_t reply[CARD_REPLY_MAX];
     size_t n = 0, answer = 0;
-    const uint8_t *aid = get(in, length, 0x10, 1, &n);
+    const uint8_t *aid = qmi_get(in, length, 0x10, 1, &n);
     uint8_t channel;
 
     if (!aid || aid[0] + 1u > n || aid[0] > MODEM_AID_MAX) {
-        put_result(out, ERROR_INVALID_ARGUMENT);
+        qmi_put_result(out, QMI_ERROR_INVALID_ARGUMENT);
         return;
     }
     channel = (uint8_t)modem_open(modem, aid + 1, aid[0], reply, &answer);
-    put_result(out, channel > 0 ? 0
-                    : answer == 2 && reply[0] == 0x6a && reply[1] == 0x81
-                        ? ERROR_INSUFFICIENT_RESOURCES
-                        : ERROR_INTERNAL);
+    qmi_put_result(out, channel > 0 ? 0
+                        : answer == 2 && reply[0] == 0x6a && reply[1] == 0x81
+                            ? QMI_ERROR_INSUFFICIENT_RESOURCES
+                            : QMI_ERROR_INTERNAL);
     if (channel > 0)
-        put(out, 0x10, &channel, 1);
+        qmi_put(out, 0x10, &channel, 1);
     if (answer >= 2) {
-        put(out, 0x11, reply + answer - 2, 2);
-        put_counted(out, 0x12, reply, answer - 2, 1);
+        qmi_put(out, 0x11, reply + answer - 2, 2);
+        qmi_put_counted(out, 0x12, reply, answer - 2, 1);
     }
 }
 
-static void send_apdu(struct modem *modem, const uint8_t *in, size_t length, struct fields *out) {
+static void send_apdu(struct modem *modem, const uint8_t *in, size_t length,
+                      struct qmi_fields *out) {
     uint8_t reply[CARD_REPLY_MAX];
     size_t n = 0, ignored, answer;
-    const uint8_t *apdu = get(in, length, 0x02, 2, &n),
-                  *channel = get(in, length, 0x10, 1, &ignored);
+    const uint8_t *apdu = qmi_get(in, length, 0x02, 2, &n),
+                  *channel = qmi_get(in, length, 0x10, 1, &ignored);
 
-    if (!apdu || u16(apdu) + 2u > n || (channel && !card_channel_is_open(modem->card, *channel))) {
-        put_result(out, ERROR_INVALID_ARGUMENT);
+    if (!apdu || qmi_u16(apdu) + 2u > n ||
+        (channel && !card_channel_is_open(modem->card, *channel))) {
+        qmi_put_result(out, QMI_ERROR_INVALID_ARGUMENT);
         return;
     }
-    answer = modem_transmit_on(modem, channel ? *channel : 0, apdu + 2, u16(apdu), reply);
-    put_result(out, answer > 0 ? 0 : ERROR_INTERNAL);
+    answer = modem_transmit_on(modem, channel ? *channel : 0, apdu + 2, qmi_u16(apdu), reply);
+    qmi_put_result(out, answer > 0 ? 0 : QMI_ERROR_INTERNAL);
     if (answer > 0)
-        put_counted(out, 0x10, reply, answer, 2);
+        qmi_put_counted(out, 0x10, reply, answer, 2);
     explicit_bzero(reply, sizeof(reply));
 }
 
 static void close_channel(struct modem *modem, const uint8_t *in, size_t length,
-                          struct fields *out) {
+                          struct qmi_fields *out) {
     size_t n;
-    const uint8_t *channel = get(in, length, 0x11, 1, &n);
+    const uint8_t *channel = qmi_get(in, length, 0x11, 1, &n);
 
-    put_result(out, channel && modem_close(modem, *channel) ? 0 : ERROR_INVALID_ARGUMENT);
+    qmi_put_result(out, channel && modem_close(modem, *channel) ? 0 : QMI_ERROR_INVALID_ARGUMENT);
 }
 
-/* The application of a session; NULL for the modem's own, which is the USIM. False where there is none such. */
-static bool session_application(struct modem *modem, const uint8_t *session, size_t length,
-                                const struct modem_application **ret) {
+bool qmi_session_application(struct modem *modem, const uint8_t *session, size_t length,
+                             const struct modem_application **ret) {
     *ret = NULL;
     if (session[0] == SESSION_PRIMARY)
         return true;
@@ -274,51 +232,27 @@ static bool session_application(struct modem *modem, const uint8_t *session, siz
 }
 
 static void authenticate(struct modem *modem, const uint8_t *in, size_t length,
-                         struct fields *out) {
+                         struct qmi_fields *out) {
     static const uint8_t contexts[] = {[2] = 0x80, [3] = 0x81, [5] = 0x84, [6] = 0x84, [11] = 0x81};
     const struct modem_application *application;
     uint8_t reply[CARD_REPLY_MAX];
     size_t n = 0, m = 0, answer;
-    const uint8_t *session = get(in, length, 0x01, 2, &n), *data = get(in, length, 0x02, 3, &m);
+    const uint8_t *session = qmi_get(in, length, 0x01, 2, &n),
+                  *data = qmi_get(in, length, 0x02, 3, &m);
 
-    if (!session || !data || u16(data + 1) + 3u > m || u16(data + 1) > 255 ||
+    if (!session || !data || qmi_u16(data + 1) + 3u > m || qmi_u16(data + 1) > 255 ||
         data[0] >= sizeof(contexts) || contexts[data[0]] == 0 ||
-        !session_application(modem, session, n, &application)) {
-        put_result(out, ERROR_INVALID_ARGUMENT);
+        !qmi_session_application(modem, session, n, &application)) {
+        qmi_put_result(out, QMI_ERROR_INVALID_ARGUMENT);
         return;
     }
-    answer =
-        modem_authenticate(modem, application, contexts[data[0]], data + 3, u16(data + 1), reply);
-    put_result(out, answer >= 2 && reply[answer - 2] == 0x90 ? 0 : ERROR_INTERNAL);
+    answer = modem_authenticate(modem, application, contexts[data[0]], data + 3, qmi_u16(data + 1),
+                                reply);
+    qmi_put_result(out, answer >= 2 && reply[answer - 2] == 0x90 ? 0 : QMI_ERROR_INTERNAL);
     put_status_word(out, reply, answer);
     if (answer > 2)
-        put_counted(out, 0x11, reply, answer - 2, 2);
+        qmi_put_counted(out, 0x11, reply, answer - 2, 2);
     explicit_bzero(reply, sizeof(reply));
-}
-
-static void read_transparent(struct modem *modem, const uint8_t *in, size_t length,
-                             struct fields *out) {
-    const struct modem_application *application = NULL;
-    uint8_t reply[CARD_REPLY_MAX];
-    size_t n = 0, m = 0, answer = 0;
-    const uint8_t *session = get(in, length, 0x01, 2, &n), *file = get(in, length, 0x02, 3, &m);
-
-    if (!session || !file || file[2] + 3u > m ||
-        (session[0] != SESSION_CARD_SLOT_1 &&
-         !session_application(modem, session, n, &application))) {
-        put_result(out, ERROR_INVALID_ARGUMENT);
-        return;
-    }
-    /* The path is of the MF alone, or ends in the application. */
-    if (file[2] <= 2)
-        application = NULL;
-    else if (!application)
-        application = &modem->usim;
-    answer = modem_read(modem, application, (uint16_t)u16(file), reply);
-    put_result(out, answer >= 2 && reply[answer - 2] == 0x90 ? 0 : ERROR_FILE_NOT_FOUND);
-    put_status_word(out, reply, answer);
-    if (answer > 2)
-        put_counted(out, 0x11, reply, answer - 2, 2);
 }
 
 static int operation_of(unsigned message) {
@@ -331,54 +265,74 @@ static int operation_of(unsigned message) {
         return MODEM_APDU;
     case UIM_AUTHENTICATE:
         return MODEM_AUTHENTICATE;
-    case UIM_READ_TRANSPARENT:
+    case QMI_UIM_READ_TRANSPARENT:
+    case QMI_UIM_READ_RECORD:
+    case QMI_UIM_FILE_ATTRIBUTES:
         return MODEM_READ;
-    case UIM_CARD_STATUS:
+    case QMI_UIM_VERIFY_PIN:
+        return MODEM_PIN;
+    case QMI_UIM_CARD_STATUS:
+    case QMI_UIM_SLOT_STATUS:
         return MODEM_STATUS;
     default:
         return -1;
     }
 }
 
-static void uim_operation(struct modem *modem, int operation, const uint8_t *in, size_t length,
-                          struct fields *out) {
+/* What needs a card, on a modem that has none or refuses. True when the answer is that. */
+static bool refuse(struct modem *modem, int operation, struct qmi_fields *out) {
+    if (operation < 0)
+        return false;
     if (modem->refusals[operation] != 0)
-        put_result(out, modem->refusals[operation]);
+        qmi_put_result(out, modem->refusals[operation]);
     else if (operation != MODEM_STATUS && !modem->present)
-        put_result(out, ERROR_NO_SIM);
-    else if (operation == MODEM_OPEN)
+        qmi_put_result(out, QMI_ERROR_NO_SIM);
+    else
+        return false;
+    return true;
+}
+
+static void uim(struct modem *modem, unsigned message, const uint8_t *in, size_t length,
+                struct qmi_fields *out) {
+    if (refuse(modem, operation_of(message), out))
+        return;
+    switch (message) {
+    case UIM_OPEN_CHANNEL:
         open_channel(modem, in, length, out);
-    else if (operation == MODEM_CLOSE)
+        return;
+    case UIM_LOGICAL_CHANNEL:
         close_channel(modem, in, length, out);
-    else if (operation == MODEM_APDU)
+        return;
+    case UIM_SEND_APDU:
         send_apdu(modem, in, length, out);
-    else if (operation == MODEM_AUTHENTICATE)
+        return;
+    case UIM_AUTHENTICATE:
         authenticate(modem, in, length, out);
-    else if (operation == MODEM_READ)
-        read_transparent(modem, in, length, out);
-    else {
-        put_result(out, 0);
-        put_card_status(modem, out);
+        return;
+    case UIM_RESET:
+    case UIM_REGISTER_EVENTS:
+    case UIM_REFRESH_REGISTER:
+    case UIM_REFRESH_REGISTER_ALL:
+    case UIM_REFRESH_COMPLETE:
+        qmi_put_result(out, 0);
+        return;
+    default:
+        if (!qmi_card_message(modem, message, in, length, out))
+            qmi_put_result(out, QMI_ERROR_INVALID_COMMAND);
     }
 }
 
-static void uim(struct modem *modem, struct modem_client *client, const uint8_t *frame,
-                unsigned message, const uint8_t *in, size_t length) {
+static void serve(struct modem *modem, struct modem_client *client, const uint8_t *frame,
+                  unsigned message, const uint8_t *in, size_t length) {
     const uint8_t head[] = {frame[4], frame[5], 0x02, frame[7], frame[8], frame[9], frame[10]};
-    const int operation = operation_of(message);
-    struct fields out = {0};
+    struct qmi_fields out = {0};
 
-    if (frame[5] == 0 || frame[5] > MODEM_CIDS_MAX || !modem->cids[frame[5]])
-        put_result(&out, ERROR_INVALID_CID);
-    else if (frame[4] == SERVICE_UIM && operation >= 0)
-        uim_operation(modem, operation, in, length, &out);
-    else if (frame[4] == SERVICE_UIM &&
-             (message == UIM_RESET || message == UIM_REGISTER_EVENTS ||
-              message == UIM_REFRESH_REGISTER || message == UIM_REFRESH_REGISTER_ALL ||
-              message == UIM_REFRESH_COMPLETE))
-        put_result(&out, 0);
+    if (frame[5] == 0 || frame[5] > MODEM_CIDS_MAX || modem->cids[frame[5]] != frame[4])
+        qmi_put_result(&out, QMI_ERROR_INVALID_CID);
+    else if (frame[4] == SERVICE_UIM)
+        uim(modem, message, in, length, &out);
     else
-        put_result(&out, ERROR_INVALID_COMMAND);
+        qmi_device_message(message, &out);
     send_frame(modem, client, head, sizeof(head), &out);
     explicit_bzero(&out, sizeof(out));
 }
@@ -390,9 +344,9 @@ static size_t whole(const uint8_t *in, size_t length) {
         return SIZE_MAX;
     if (length < 3)
         return 0;
-    if (u16(in + 1) < 11 || u16(in + 1) + 1u > MODEM_MESSAGE_MAX)
+    if (qmi_u16(in + 1) < 11 || qmi_u16(in + 1) + 1u > MODEM_MESSAGE_MAX)
         return SIZE_MAX;
-    return length >= u16(in + 1) + 1u ? u16(in + 1) + 1u : 0;
+    return length >= qmi_u16(in + 1) + 1u ? qmi_u16(in + 1) + 1u : 0;
 }
 
 static void take(struct modem *modem, struct modem_client *client, const uint8_t *frame,
@@ -402,16 +356,16 @@ static void take(struct modem *modem, struct modem_client *client, const uint8_t
 
     if (length < id + 4)
         return;
-    fields = u16(frame + id + 2);
+    fields = qmi_u16(frame + id + 2);
     if (id + 4 + fields > length)
         return;
     if (frame[4] == SERVICE_CTL)
-        control(modem, client, frame, u16(frame + id), frame + id + 4, fields);
+        control(modem, client, frame, qmi_u16(frame + id), frame + id + 4, fields);
     else
-        uim(modem, client, frame, u16(frame + id), frame + id + 4, fields);
+        serve(modem, client, frame, qmi_u16(frame + id), frame + id + 4, fields);
 }
 
-static void indicate(struct modem *modem, unsigned message, const struct fields *fields) {
+static void indicate(struct modem *modem, unsigned message, const struct qmi_fields *fields) {
     const uint8_t head[] = {SERVICE_UIM,      CID_BROADCAST,          0x04, 0, 0,
                             (uint8_t)message, (uint8_t)(message >> 8)};
 
@@ -421,15 +375,18 @@ static void indicate(struct modem *modem, unsigned message, const struct fields 
 
 static void tell(struct modem *modem, bool refresh) {
     static const uint8_t ended[] = {2, 0, SESSION_PRIMARY, 0, 0, 0}; /* with success, by a reset */
-    struct fields fields = {0};
+    struct qmi_fields fields = {0};
 
     if (refresh) {
-        put(&fields, 0x10, ended, sizeof(ended));
+        qmi_put(&fields, 0x10, ended, sizeof(ended));
         indicate(modem, UIM_REFRESH_INDICATION, &fields);
         return;
     }
-    put_card_status(modem, &fields);
+    qmi_put_card_status(modem, &fields);
     indicate(modem, UIM_CARD_STATUS_INDICATION, &fields);
+    fields.length = 0;
+    qmi_put_slot_status(modem, &fields);
+    indicate(modem, UIM_SLOT_STATUS_INDICATION, &fields);
 }
 
 const struct modem_protocol modem_qmi = {

@@ -18,6 +18,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "card-state.h"
 #include "modem.h"
 #include "usim.h"
 
@@ -256,34 +257,66 @@ static int open_signals(void) {
     return fd < 0 ? -errno : fd;
 }
 
-int modem_run(const struct modem_options *options, const struct lab_subscriber *subscriber) {
+static int make_card(struct modem *modem, const struct lab_subscriber *subscriber,
+                     struct card **ret) {
+    struct card_options options = modem->options->card;
+
+    options.subscriber = subscriber;
+    options.res_length = subscriber->res_length;
+    return card_new(&options, ret);
+}
+
+static int start(struct modem *modem, const struct lab_subscriber *second) {
+    const struct modem_options *options = modem->options;
+    int r;
+
+    r = make_card(modem, modem->subscriber, &modem->card);
+    if (r == 0 && second) {
+        modem->other_subscriber = second;
+        modem->other_present = true;
+        r = make_card(modem, second, &modem->other);
+    }
+    if (r < 0) {
+        complain(modem, "this card cannot be made", -r);
+        return r;
+    }
+    if (options->state)
+        r = card_state_load(options->state, modem->subscriber, card_memory(modem->card));
+    if (r < 0) {
+        complain(modem, options->state, -r);
+        return r;
+    }
+    modem->saved = *card_memory(modem->card);
+    if (options->control)
+        r = control_new(options->control, modem_commands, modem, &modem->control);
+    if (r < 0)
+        complain(modem, options->control, -r);
+    return r;
+}
+
+int modem_run(const struct modem_options *options, const struct lab_subscriber *subscriber,
+              const struct lab_subscriber *second) {
     struct modem_options complete = *options;
     struct modem *modem = calloc(1, sizeof(*modem));
-    int r, signal_fd = open_signals(), code = EX_OSERR;
+    int signal_fd = open_signals(), code = EX_OSERR;
 
     if (!modem || signal_fd < 0)
         return EX_OSERR;
     complete.card.subscriber = subscriber;
-    complete.card.res_length = subscriber->res_length;
     modem->options = &complete;
+    modem->subscriber = subscriber;
+    modem->slot = 1;
     modem->listener = -1;
     modem->echo = true;
     modem->reset_msec = MODEM_NEVER;
     for (unsigned i = 0; i < MODEM_CLIENTS_MAX; i++)
         modem->clients[i].fd = -1;
-    r = card_new(&complete.card, &modem->card);
-    if (r < 0)
-        complain(modem, "this card cannot be made", -r);
-    if (r == 0 && options->control) {
-        r = control_new(options->control, modem_commands, modem, &modem->control);
-        if (r < 0)
-            complain(modem, options->control, -r);
-    }
-    if (r >= 0)
+    if (start(modem, second) >= 0)
         code = loop(modem, signal_fd);
     line_down(modem);
     control_free(modem->control);
     card_free(modem->card);
+    card_free(modem->other);
     free(modem);
     close(signal_fd);
     return code;

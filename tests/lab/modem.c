@@ -17,12 +17,18 @@ enum {
     OPTION_LISTEN,
     OPTION_DEVICE,
     OPTION_CHANNELS,
+    OPTION_SECOND,
+    OPTION_STATE,
+    OPTION_PIN_ENABLED,
 };
 
 static const struct argp_option argp_options[] = {
     {"subscribers", OPTION_SUBSCRIBERS, "FILE", 0, "the lab's subscribers (required)", 0},
     {"subscriber", OPTION_SUBSCRIBER, "NAME", 0, "name or IMSI of the one on the card (the first)",
      0},
+    {"second", OPTION_SECOND, "NAME", 0, "another one, on the card in a second slot", 0},
+    {"state", OPTION_STATE, "FILE", 0, "keep sequence numbers and PIN tries here between runs", 0},
+    {"pin-enabled", OPTION_PIN_ENABLED, NULL, 0, "the PIN is asked for", 0},
     {"listen", OPTION_LISTEN, "NAME", 0, "abstract socket, in place of the proxy's own name", 0},
     {"device", OPTION_DEVICE, "PATH", 0,
      "be a terminal that PATH links to, and no proxy: for programs that open a device", 0},
@@ -59,6 +65,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_SUBSCRIBER:
         options->subscriber = argument;
+        return 0;
+    case OPTION_SECOND:
+        options->second = argument;
+        return 0;
+    case OPTION_STATE:
+        options->state = argument;
+        return 0;
+    case OPTION_PIN_ENABLED:
+        options->card.pin_enabled = true;
         return 0;
     case OPTION_LISTEN:
         options->listen = argument;
@@ -110,7 +125,7 @@ static int run(const struct modem_protocol *protocol, int argc, char **argv) {
         .card = {.shape = CARD_SHAPE_T1, .channels = 4},
     };
     struct lab_subscribers subscribers;
-    const struct lab_subscriber *subscriber;
+    const struct lab_subscriber *subscriber, *second;
     char error[512];
     int code = EX_CONFIG;
 
@@ -122,11 +137,12 @@ static int run(const struct modem_protocol *protocol, int argc, char **argv) {
         return EX_CONFIG;
     }
     subscriber = find(&subscribers, options.subscriber);
-    if (subscriber)
-        code = modem_run(&options, subscriber);
+    second = options.second ? find(&subscribers, options.second) : NULL;
+    if (subscriber && (second || !options.second))
+        code = modem_run(&options, subscriber, second);
     else
         fprintf(stderr, "%s: %s has no [Subscriber %s]\n", argv[0], options.subscribers,
-                options.subscriber);
+                subscriber ? options.second : options.subscriber);
     lab_subscribers_done(&subscribers);
     return code;
 }

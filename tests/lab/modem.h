@@ -6,7 +6,7 @@
  * proxy that programs look for, or at a device of its own.
  *
  * modem.c has the command line, modem-run.c the loop, modem-control.c the control commands, modem-card.c what any
- * modem does with its card; modem-qmi.c, modem-mbim.c and modem-at.c speak the protocols.
+ * modem does with its card; modem-qmi*.c, modem-mbim*.c and modem-at*.c speak the protocols.
  */
 
 #include <stdbool.h>
@@ -42,6 +42,7 @@ enum modem_operation {
     MODEM_AUTHENTICATE,
     MODEM_READ,
     MODEM_STATUS,
+    MODEM_PIN,
     MODEM_OPERATIONS,
 };
 extern const char *const modem_operation_names[MODEM_OPERATIONS];
@@ -63,6 +64,8 @@ struct modem_options {
     const struct modem_protocol *protocol;
     const char *subscribers;
     const char *subscriber;
+    const char *second; /* the one on the card in the second slot; NULL: there is no second slot */
+    const char *state;  /* file of what the first slot's card keeps without power; NULL: none */
     const char *control;
     const char *listen; /* abstract name, when there is no device */
     const char *device; /* path of a link to a pseudo-terminal; NULL: listen */
@@ -78,8 +81,15 @@ struct modem_application {
 
 struct modem {
     const struct modem_options *options;
-    struct card *card;
+    struct card *card; /* in the slot in use */
+    const struct lab_subscriber *subscriber;
     bool present; /* the card is in */
+    bool pin_verified;
+    unsigned slot; /* in use, from 1 */
+    struct card *other; /* in the other slot; NULL: there is one slot */
+    const struct lab_subscriber *other_subscriber;
+    bool other_present;
+    struct card_memory saved; /* as in the state file */
     struct modem_application usim, isim;
     struct faults faults;
     struct control *control;
@@ -92,7 +102,7 @@ struct modem {
     int reset_msec; /* reset for so long at the next AUTHENTICATE, whose answer is lost; MODEM_NEVER */
     bool lost; /* the answer to the message under way does not leave */
 
-    bool cids[MODEM_CIDS_MAX + 1]; /* QMI */
+    uint8_t cids[MODEM_CIDS_MAX + 1]; /* QMI: the service of each; 0: free */
     uint32_t groups[CARD_CHANNELS_MAX + 1]; /* MBIM: the tag of each open channel */
     bool echo; /* AT */
     unsigned opened, closed; /* channels, since the start */
@@ -133,9 +143,16 @@ size_t modem_authenticate(struct modem *modem, const struct modem_application *a
                           uint8_t p2, const uint8_t *data, size_t length,
                           uint8_t ret_reply[CARD_REPLY_MAX]);
 
-/* The whole of a transparent file: of an application, or (NULL) of the MF. The answer as of modem_transmit(). */
-size_t modem_read(struct modem *modem, const struct modem_application *application, uint16_t file,
-                  uint8_t ret_reply[CARD_REPLY_MAX]);
+/*
+ * Selects a file of an application, or (NULL) of the MF, on a channel that is open for that long, and runs COMMAND
+ * there. Without one the answer is that to SELECT: the FCP template. The answer as of modem_transmit().
+ */
+size_t modem_on_file(struct modem *modem, const struct modem_application *application,
+                     uint16_t file, const uint8_t *command, size_t length,
+                     uint8_t ret_reply[CARD_REPLY_MAX]);
+
+/* Has the modem use SLOT, 1 or 2: the card of the other loses power. False where there is none such. */
+bool modem_switch_slot(struct modem *modem, unsigned slot);
 
 /* --- modem-run.c ----------------------------------------------------------------------------------------- */
 
@@ -147,5 +164,6 @@ void modem_reset(struct modem *modem, unsigned msec);
 
 extern const struct control_command modem_commands[];
 
-/* Runs the modem until SIGTERM or SIGINT; returns the exit code. */
-int modem_run(const struct modem_options *options, const struct lab_subscriber *subscriber);
+/* Runs the modem until SIGTERM or SIGINT; returns the exit code. SECOND may be NULL: one slot. */
+int modem_run(const struct modem_options *options, const struct lab_subscriber *subscriber,
+              const struct lab_subscriber *second);
