@@ -55,8 +55,11 @@ size_t modem_transmit(struct modem *modem, const uint8_t *command, size_t length
     save_memory(modem);
     if (modem->options->verbose)
         usim_trace_answer(stderr, command, length, ret_reply, n);
-    if (happened[FAULT_SILENT])
-        modem->lost = true;
+    modem->late_msec = modem->faults.delay_msec;
+    if (happened[FAULT_SILENT]) {
+        modem->late_msec += modem->faults.list[FAULT_SILENT].msec;
+        modem->lost = modem->faults.list[FAULT_SILENT].msec == 0;
+    }
     if (modem->reset_msec != MODEM_NEVER && card_is_authenticate(command, length)) {
         modem_reset(modem, (unsigned)modem->reset_msec);
         return 0;

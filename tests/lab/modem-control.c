@@ -96,7 +96,20 @@ static int run_clear(void *userdata, int argc, char **argv, char *answer, size_t
     faults_clear(&modem->faults, modem->card);
     memset(modem->refusals, 0, sizeof(modem->refusals));
     modem->reset_msec = MODEM_NEVER;
+    modem->quirks = modem->options->quirks;
+    modem->held.at = 0;
     return 0;
+}
+
+static int run_quirk(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct modem *modem = userdata;
+
+    (void)argc;
+    modem->quirks |= modem_quirk(argv[1]);
+    if (modem_quirk(argv[1]) != 0)
+        return 0;
+    snprintf(answer, size, "\"%s\" is none of its quirks", argv[1]);
+    return -EINVAL;
 }
 
 static int run_count(void *userdata, int argc, char **argv, char *answer, size_t size) {
@@ -137,6 +150,8 @@ const struct control_command modem_commands[] = {
     {"slot", "1|2", 1, 1, run_slot},
     {"refuse", "open|close|apdu|authenticate|read|status|pin CODE", 2, 2, run_refuse},
     {"fault", faults_usage, 1, 5, run_fault},
+    {"quirk", "no-space|bare-channel|lower-case|csim-basic|plain-error|junk|split, of an at-modem",
+     1, 1, run_quirk},
     {"clear", "", 0, 0, run_clear},
     {"count", "", 0, 0, run_count},
     {"held", "", 0, 0, run_held},

@@ -29,14 +29,48 @@ static void complain(const struct modem *modem, const char *what, int error) {
             strerror(error));
 }
 
-void modem_send(struct modem *modem, struct modem_client *client, const void *data, size_t length) {
-    if (modem->lost || client->fd < 0)
-        return;
+static void write_out(const struct modem_client *client, const void *data, size_t length) {
     if (send(client->fd, data, length, MSG_NOSIGNAL) < 0 && errno == ENOTSOCK)
         (void)!write(client->fd, data, length);
 }
 
-static void client_close(struct modem_client *client) {
+/* What comes after an answer that is late waits behind it. */
+static bool hold(struct modem *modem, struct modem_client *client, const void *data,
+                 size_t length) {
+    struct modem_held *held = &modem->held;
+
+    if (held->length == 0 && modem->late_msec > 0) {
+        held->client = client;
+        held->at = usim_now_msec() + modem->late_msec;
+    } else if (held->length == 0 || held->client != client) {
+        return false;
+    }
+    if (length <= sizeof(held->data) - held->length) {
+        memcpy(held->data + held->length, data, length);
+        held->length += length;
+    }
+    return true;
+}
+
+static void forget_held(struct modem *modem) {
+    explicit_bzero(&modem->held, sizeof(modem->held));
+}
+
+static void send_held(struct modem *modem) {
+    if (modem->held.length == 0 || usim_now_msec() < modem->held.at)
+        return;
+    write_out(modem->held.client, modem->held.data, modem->held.length);
+    forget_held(modem);
+}
+
+void modem_send(struct modem *modem, struct modem_client *client, const void *data, size_t length) {
+    if (!modem->lost && client->fd >= 0 && !hold(modem, client, data, length))
+        write_out(client, data, length);
+}
+
+static void client_close(struct modem *modem, struct modem_client *client) {
+    if (modem->held.client == client)
+        forget_held(modem);
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
@@ -106,7 +140,7 @@ static int line_up(struct modem *modem) {
 
 static void line_down(struct modem *modem) {
     for (unsigned i = 0; i < MODEM_CLIENTS_MAX; i++)
-        client_close(&modem->clients[i]);
+        client_close(modem, &modem->clients[i]);
     if (modem->listener >= 0)
         close(modem->listener);
     modem->listener = -1;
@@ -121,6 +155,7 @@ void modem_reset(struct modem *modem, unsigned msec) {
     memset(modem->cids, 0, sizeof(modem->cids));
     memset(modem->groups, 0, sizeof(modem->groups));
     modem->echo = true;
+    modem->cme = false;
     modem->reset_msec = MODEM_NEVER;
     modem->back_at = usim_now_msec() + msec;
 }
@@ -152,8 +187,10 @@ static void take_messages(struct modem *modem, struct modem_client *client) {
             return;
         }
         modem->lost = false;
+        modem->late_msec = 0;
         protocol->take(modem, client, client->in, n);
         modem->lost = false;
+        modem->late_msec = 0;
         /* A reset in between has emptied it. */
         if (client->length < n)
             return;
@@ -171,19 +208,23 @@ static void read_client(struct modem *modem, struct modem_client *client) {
         client->length += (size_t)n;
         take_messages(modem, client);
     } else if (!modem->options->device) {
-        client_close(client);
+        client_close(modem, client);
     } else {
         client->length = 0; /* nobody has it open */
     }
 }
 
 static int timeout_of(const struct modem *modem, bool idle) {
-    int64_t left;
+    int64_t until = INT64_MAX, left;
 
-    if (modem->back_at == MODEM_NEVER)
+    if (modem->back_at != MODEM_NEVER)
+        until = modem->back_at;
+    if (modem->held.length > 0 && modem->held.at < until)
+        until = modem->held.at;
+    if (until == INT64_MAX)
         return idle ? IDLE_MSEC : -1;
-    left = modem->back_at - usim_now_msec();
-    return left < 0 ? 0 : (int)left;
+    left = until - usim_now_msec();
+    return left < 0 ? 0 : idle && left > IDLE_MSEC ? IDLE_MSEC : (int)left;
 }
 
 /* Whoever had a terminal for himself alone may have been killed: a device would have forgotten that, so does this one. */
@@ -218,6 +259,7 @@ static bool wait_for_work(struct modem *modem, int signal_fd) {
     }
     if (poll(fds, 3 + MODEM_CLIENTS_MAX, timeout_of(modem, idle)) < 0)
         return errno != EINTR;
+    send_held(modem);
     for (unsigned i = 0; i < MODEM_CLIENTS_MAX; i++)
         if (fds[3 + i].revents != 0)
             read_client(modem, &modem->clients[i]);
@@ -306,6 +348,7 @@ int modem_run(const struct modem_options *options, const struct lab_subscriber *
     modem->options = &complete;
     modem->subscriber = subscriber;
     modem->slot = 1;
+    modem->quirks = options->quirks;
     modem->listener = -1;
     modem->echo = true;
     modem->reset_msec = MODEM_NEVER;

@@ -20,6 +20,7 @@ enum {
     OPTION_SECOND,
     OPTION_STATE,
     OPTION_PIN_ENABLED,
+    OPTION_QUIRK,
 };
 
 static const struct argp_option argp_options[] = {
@@ -29,6 +30,10 @@ static const struct argp_option argp_options[] = {
     {"second", OPTION_SECOND, "NAME", 0, "another one, on the card in a second slot", 0},
     {"state", OPTION_STATE, "FILE", 0, "keep sequence numbers and PIN tries here between runs", 0},
     {"pin-enabled", OPTION_PIN_ENABLED, NULL, 0, "the PIN is asked for", 0},
+    {"quirk", OPTION_QUIRK, "NAME", 0,
+     "at-modem: no-space, bare-channel, lower-case, csim-basic, plain-error, junk or split; may be "
+     "given several times",
+     0},
     {"listen", OPTION_LISTEN, "NAME", 0, "abstract socket, in place of the proxy's own name", 0},
     {"device", OPTION_DEVICE, "PATH", 0,
      "be a terminal that PATH links to, and no proxy: for programs that open a device", 0},
@@ -74,6 +79,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_PIN_ENABLED:
         options->card.pin_enabled = true;
+        return 0;
+    case OPTION_QUIRK:
+        if (modem_quirk(argument) == 0)
+            argp_error(state, "--quirk: there is no \"%s\"", argument);
+        options->quirks |= modem_quirk(argument);
         return 0;
     case OPTION_LISTEN:
         options->listen = argument;

@@ -47,6 +47,20 @@ enum modem_operation {
 };
 extern const char *const modem_operation_names[MODEM_OPERATIONS];
 
+/* What modems of the field do otherwise than TS 27.007 has it; each is a bit. */
+enum modem_quirk {
+    MODEM_NO_SPACE = 1,      /* "no-space": none after the colon of an answer */
+    MODEM_BARE_CHANNEL = 2,  /* "bare-channel": +CCHO is answered by the number alone */
+    MODEM_LOWER_CASE = 4,    /* "lower-case": hexadecimal digits */
+    MODEM_CSIM_BASIC = 8,    /* "csim-basic": +CSIM knows the basic channel alone; others are answered with 6881 */
+    MODEM_PLAIN_ERROR = 16,  /* "plain-error": ERROR, whatever +CMEE says */
+    MODEM_JUNK = 32,         /* "junk": lines that nobody asked for before each answer */
+    MODEM_SPLIT = 64,        /* "split": octet by octet */
+};
+
+/* The quirk of that name; 0 where there is none such. */
+unsigned modem_quirk(const char *name);
+
 struct modem_protocol {
     const char *name;
     const char *proxy; /* the abstract socket of its proxy; NULL: there is none */
@@ -69,6 +83,7 @@ struct modem_options {
     const char *control;
     const char *listen; /* abstract name, when there is no device */
     const char *device; /* path of a link to a pseudo-terminal; NULL: listen */
+    unsigned quirks;    /* AT: enum modem_quirk, from the start and after "clear" */
     bool verbose;
     struct card_options card;
 };
@@ -77,6 +92,14 @@ struct modem_options {
 struct modem_application {
     uint8_t aid[MODEM_AID_MAX];
     size_t length;
+};
+
+/* An answer that comes late, and what would have come after it. */
+struct modem_held {
+    struct modem_client *client;
+    int64_t at; /* when it leaves */
+    uint8_t data[MODEM_MESSAGE_MAX];
+    size_t length; /* 0: none */
 };
 
 struct modem {
@@ -101,10 +124,14 @@ struct modem {
     uint32_t refusals[MODEM_OPERATIONS]; /* codes of the protocol's; 0: none */
     int reset_msec; /* reset for so long at the next AUTHENTICATE, whose answer is lost; MODEM_NEVER */
     bool lost; /* the answer to the message under way does not leave */
+    unsigned late_msec; /* it leaves so late */
+    struct modem_held held;
 
     uint8_t cids[MODEM_CIDS_MAX + 1]; /* QMI: the service of each; 0: free */
     uint32_t groups[CARD_CHANNELS_MAX + 1]; /* MBIM: the tag of each open channel */
     bool echo; /* AT */
+    bool cme; /* AT: errors have numbers */
+    unsigned quirks; /* AT */
     unsigned opened, closed; /* channels, since the start */
 };
 
