@@ -42,10 +42,10 @@ expect() {
 
 ctl() { "$lab" ctl /run/control "$@"; }
 
-# modem PROTOCOL: start it, and leave its device in $device and its process in $modem.
+# modem PROTOCOL [ARGUMENT...]: start it, and leave its device in $device and its process in $modem.
 modem() {
     coproc MODEM { exec "$lab" "$1-modem" --subscribers "$conf" --subscriber gateway --device /run/modem \
-        --control /run/control; }
+        --control /run/control "${@:2}"; }
     modem=$MODEM_PID
     read -r -t 20 _ <&"${MODEM[0]}" || { fail "$1-modem does not start"; exit 1; }
     device=$(readlink /run/modem)
@@ -111,5 +111,45 @@ for way in alone "through mbim-proxy"; do
         --ms-set-uicc-close-channel=channel=0,channel-group=7
     expect "mbimcli $way: nothing is open any more" "ok channels=0" ctl held
 done
+modem_end
+
+# Two slots, and a card that asks for its PIN.
+modem qmi --second meter --pin-enabled
+qmi=(timeout 20 qmicli --device="$device" --device-open-qmi)
+expect "qmicli: the PIN is asked for" "PIN1 state: 'enabled-not-verified' PIN1 retries: '3'" "${qmi[@]}" --uim-get-card-status
+expect "qmicli: a wrong PIN costs a try" "IncorrectPin" "${qmi[@]}" --uim-verify-pin=PIN1,9999
+expect "qmicli: the tries that are left" "PIN1 retries: '2'" "${qmi[@]}" --uim-get-card-status
+expect "qmicli: the right PIN" "PIN verified successfully" "${qmi[@]}" --uim-verify-pin=PIN1,1234
+expect "qmicli: EF_IMSI behind the PIN" "08:09:10:10:10:32:54:76:98" \
+    "${qmi[@]}" --uim-read-transparent=0x3F00,0x7FFF,0x6F07
+expect "qmicli: a record of EF_DIR" "Read result: 61:18:4F:10:A0" \
+    "${qmi[@]}" --uim-read-record=record-number=1,record-length=0,file=0x3F00-0x2F00
+expect "qmicli: attributes of EF_DIR" "File type: linear-fixed Record size: 48" \
+    "${qmi[@]}" --uim-get-file-attributes=0x3F00,0x2F00
+expect "qmicli: two slots" "2 physical slots found: Physical slot 1: Card status: present Slot status: active" \
+    "${qmi[@]}" --uim-get-slot-status
+expect "qmicli: the other slot" "Successfully switched slots" "${qmi[@]}" --uim-switch-slot=2
+expect "qmicli: the card in the other slot" "98:88:02:01:00:00:00:00:20:F7" \
+    "${qmi[@]}" --uim-read-transparent=0x3F00,0x2FE2
+expect "qmicli: power off" "Successfully performed SIM power off" "${qmi[@]}" --uim-sim-power-off=1
+expect "qmicli: a card without power" "Card state: 'absent'" "${qmi[@]}" --uim-get-card-status
+expect "qmicli: power on" "Successfully performed SIM power on" "${qmi[@]}" --uim-sim-power-on=1
+expect "qmicli: the modem's identity" "IMEI: '004401112222228'" "${qmi[@]}" --dms-get-ids
+modem_end
+
+modem mbim --second meter
+mbim=(timeout 20 mbimcli --device="$device")
+expect "mbimcli: what the modem is" "Cellular class: 'gsm'" "${mbim[@]}" --query-device-caps
+expect "mbimcli: the slot in use" "Slot '0': 'state-active'" "${mbim[@]}" --ms-query-slot-info-status=0
+expect "mbimcli: the other slot" "Slot '1': 'state-off'" "${mbim[@]}" --ms-query-slot-info-status=1
+expect "mbimcli: the card's applications" "Application type: usim Application ID: A0:00:00:00:87:10:02" \
+    "${mbim[@]}" --ms-query-uicc-application-list
+expect "mbimcli: what EF_DIR is" "Structure: linear Item count: 4 Item size: 48" \
+    "${mbim[@]}" --ms-query-uicc-file-status=application-id=a0000000871002,file-path=3f002f00
+expect "mbimcli: EF_IMSI" "Data: 08:09:10:10:10:32:54:76:98" "${mbim[@]}" \
+    --ms-query-uicc-read-binary=application-id=a0000000871002,file-path=7fff6f07,read-offset=0,read-size=9
+expect "mbimcli: a record of EF_DIR" "Data: 61:18:4F:10:A0" "${mbim[@]}" \
+    --ms-query-uicc-read-record=application-id=a0000000871002,file-path=3f002f00,record-number=1
+expect "mbimcli: the card is reset" "pass through action: disabled" "${mbim[@]}" --ms-set-uicc-reset=disable
 modem_end
 exit "$failed"
