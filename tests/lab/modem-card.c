@@ -264,7 +264,8 @@ bool modem_switch_slot(struct modem *modem, unsigned slot) {
         return false;
     if (slot == modem->slot)
         return true;
-    card_power(card, false);
+    /* For whoever listens the card of the one slot goes before that of the other comes. */
+    modem_card_out(modem);
     modem->card = modem->other;
     modem->subscriber = modem->other_subscriber;
     modem->present = modem->other_present;
@@ -272,7 +273,6 @@ bool modem_switch_slot(struct modem *modem, unsigned slot) {
     modem->other_subscriber = subscriber;
     modem->other_present = present;
     modem->slot = slot;
-    memset(modem->groups, 0, sizeof(modem->groups));
     if (modem->present)
         modem_card_in(modem);
     if (modem->options->protocol->tell)

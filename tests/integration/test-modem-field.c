@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The card in modems as the field has them: AT commands with every quirk that is known, answers that take their time,
+ * and a modem that is switched to the card in its other slot. A key comes all the same.
+ */
+
+#include "gateway.h"
+
+static void start(struct gateway *gateway, struct world *world, const char *protocol,
+                  const char *const *arguments) {
+    *gateway = (struct gateway){.world = world};
+    assert_non_null(world_start_bus(world));
+    gateway->usim = world_start_modem(world, protocol, SUBSCRIBER, arguments);
+    assert_non_null(gateway->usim);
+    gateway->bsf = world_start_bsf(world, NULL);
+    assert_non_null(gateway->bsf);
+    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
+    assert_non_null(gateway->naf);
+    assert_int_equal(world_write_modem(gateway->bsf, protocol, "\n[GBA]\nMode=me\n"), 0);
+    gateway->keystrapd = world_start_keystrapd(world, NULL);
+    assert_non_null(gateway->keystrapd);
+}
+
+static void stop(struct gateway *gateway) {
+    assert_int_equal(world_stop(gateway->keystrapd), 0);
+    assert_int_equal(world_stop(gateway->usim), 0);
+    assert_int_equal(world_stop(gateway->bsf), 0);
+    assert_int_equal(world_stop(gateway->naf), 0);
+    assert_int_equal(world_stop(world_find(gateway->world, "dbus-daemon")), 0);
+}
+
+static void expect_nothing_held(struct gateway *gateway) {
+    char held[128] = "";
+
+    assert_int_equal(world_ctl(gateway->usim, "held", held, sizeof(held)), 0);
+    assert_string_equal(held, "ok channels=0 cids=0");
+}
+
+static void a_key_comes_from_an_at_modem_with_any_quirk(void **state) {
+    static const char *const quirks[][7] = {
+        {"--quirk=no-space", "--quirk=lower-case", NULL},
+        {"--quirk=bare-channel", NULL},
+        {"--quirk=junk", "--quirk=split", NULL},
+        {"--quirk=plain-error", "--quirk=csim-basic", "--quirk=no-space", "--quirk=bare-channel",
+         "--quirk=junk", "--quirk=split", NULL},
+    };
+    struct gateway gateway;
+
+    for (size_t i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++) {
+        start(&gateway, *state, "at", quirks[i]);
+        assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+        assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
+        assert_int_equal(world_stop(gateway.keystrapd), 0);
+        expect_nothing_held(&gateway);
+        stop(&gateway);
+    }
+}
+
+static void a_key_comes_from_a_modem_that_takes_its_time(void **state) {
+    static const char *const protocols[] = {"qmi", "mbim", "at"};
+    struct gateway gateway;
+
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        start(&gateway, *state, protocols[i], NULL);
+        assert_true(gateway_wait_state(&gateway, "card-ready"));
+        assert_int_equal(world_ctl(gateway.usim, "fault delay 150", NULL, 0), 0);
+        assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+        assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
+        stop(&gateway);
+    }
+}
+
+/* Another card, another subscriber: the Ks of the first is not used any more. */
+static void a_modem_that_is_switched_to_its_other_slot_has_another_card(void **state) {
+    static const char *const second[] = {"--second", "meter", NULL};
+    struct gateway gateway;
+
+    start(&gateway, *state, "qmi", second);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_int_equal(world_ctl(gateway.usim, "slot 2", NULL, 0), 0);
+    for (uint64_t end = world_elapsed_msec(gateway.world) + WORLD_WAIT_MSEC;
+         gateway_naf_get(&gateway, WORLD_USER_METER) != 0 ||
+         gateway_count(gateway.bsf, "bootstraps") < 2;)
+        assert_true(world_elapsed_msec(gateway.world) < end);
+    /* The counter is that of the card in use. */
+    assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
+    stop(&gateway);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_comes_from_an_at_modem_with_any_quirk),
+        cmocka_unit_test(a_key_comes_from_a_modem_that_takes_its_time),
+        cmocka_unit_test(a_modem_that_is_switched_to_its_other_slot_has_another_card),
+    };
+
+    return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));
+}
