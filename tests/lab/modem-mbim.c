@@ -16,6 +16,8 @@ enum {
     TYPE_CLOSE = 2,
     TYPE_COMMAND = 3,
     HEAD = 12,
+    FRAGMENT_HEAD = 20,
+    TRANSFER_MIN = 64, /* as MBIM has it */
     COMMAND_HEAD = 48,
 
     /* Services, by the first octet of their UUIDs. */
@@ -73,13 +75,39 @@ void mbim_put_text(struct mbim_buffer *to, const char *text) {
         to->data[to->length++] = 0;
 }
 
+static void set_u32(uint8_t *at, uint32_t value) {
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+/* What is longer than the client can take becomes fragments; each begins as the whole does. */
+static void send_fragments(struct modem *modem, struct modem_client *client,
+                           const struct mbim_buffer *message) {
+    const size_t room = client->transfer_max - FRAGMENT_HEAD;
+    const uint32_t total = (uint32_t)((message->length - FRAGMENT_HEAD + room - 1) / room);
+    uint8_t fragment[sizeof(message->data)];
+
+    memcpy(fragment, message->data, FRAGMENT_HEAD);
+    set_u32(fragment + 12, total);
+    for (uint32_t i = 0; i < total; i++) {
+        const size_t at = FRAGMENT_HEAD + i * room, left = message->length - at;
+        const size_t n = left < room ? left : room;
+
+        memcpy(fragment + FRAGMENT_HEAD, message->data + at, n);
+        set_u32(fragment + 4, (uint32_t)(FRAGMENT_HEAD + n));
+        set_u32(fragment + 16, i);
+        modem_send(modem, client, fragment, FRAGMENT_HEAD + n);
+    }
+    explicit_bzero(fragment, sizeof(fragment));
+}
+
 static void send_message(struct modem *modem, struct modem_client *client,
                          struct mbim_buffer *message) {
-    const uint32_t length = (uint32_t)message->length;
-
-    for (unsigned i = 0; i < 4; i++)
-        message->data[4 + i] = (uint8_t)(length >> 8 * i);
-    modem_send(modem, client, message->data, message->length);
+    set_u32(message->data + 4, (uint32_t)message->length);
+    if (client->transfer_max > FRAGMENT_HEAD && message->length > client->transfer_max)
+        send_fragments(modem, client, message);
+    else
+        modem_send(modem, client, message->data, message->length);
     explicit_bzero(message, sizeof(*message));
 }
 
@@ -312,14 +340,47 @@ static size_t whole(const uint8_t *in, size_t length) {
     return length >= mbim_get(in + 4) ? mbim_get(in + 4) : 0;
 }
 
+/* Takes a fragment of a command in; true when it was the last, and the command is whole. */
+static bool gather(struct modem_client *client, const uint8_t *message, size_t length) {
+    const size_t from = mbim_get(message + 16) == 0 ? 0 : FRAGMENT_HEAD;
+
+    if (from == 0)
+        client->fragments_length = client->fragment_next = 0;
+    if (mbim_get(message + 16) != client->fragment_next ||
+        length - from > sizeof(client->fragments) - client->fragments_length) {
+        client->fragments_length = 0;
+        client->fragment_next = UINT32_MAX; /* what follows belongs to nothing */
+        return false;
+    }
+    memcpy(client->fragments + client->fragments_length, message + from, length - from);
+    client->fragments_length += length - from;
+    client->fragment_next++;
+    return client->fragment_next == mbim_get(message + 12);
+}
+
+static void take_command(struct modem *modem, struct modem_client *client, const uint8_t *message,
+                         size_t length) {
+    if (mbim_get(message + 12) <= 1 && length >= COMMAND_HEAD) {
+        command(modem, client, message, length);
+    } else if (mbim_get(message + 12) > 1 && gather(client, message, length)) {
+        if (client->fragments_length >= COMMAND_HEAD)
+            command(modem, client, client->fragments, client->fragments_length);
+        explicit_bzero(client->fragments, sizeof(client->fragments));
+        client->fragments_length = 0;
+    }
+}
+
 static void take(struct modem *modem, struct modem_client *client, const uint8_t *message,
                  size_t length) {
     const uint32_t type = mbim_get(message);
     struct mbim_buffer done = {0};
 
-    if (type == TYPE_COMMAND && length >= COMMAND_HEAD) {
-        command(modem, client, message, length);
+    if (type == TYPE_COMMAND && length >= FRAGMENT_HEAD) {
+        take_command(modem, client, message, length);
     } else if (type == TYPE_OPEN || type == TYPE_CLOSE) {
+        if (type == TYPE_OPEN && length >= HEAD + 4)
+            client->transfer_max =
+                mbim_get(message + HEAD) < TRANSFER_MIN ? TRANSFER_MIN : mbim_get(message + HEAD);
         mbim_put(&done, TYPE_DONE | type);
         mbim_put(&done, 0);
         mbim_put_octets(&done, message + 8, 4);

@@ -75,7 +75,9 @@ static void client_close(struct modem *modem, struct modem_client *client) {
         close(client->fd);
     client->fd = -1;
     explicit_bzero(client->in, sizeof(client->in));
-    client->length = 0;
+    explicit_bzero(client->fragments, sizeof(client->fragments));
+    client->length = client->fragments_length = 0;
+    client->transfer_max = client->fragment_next = 0;
 }
 
 /* --- The line ------------------------------------------------------------------------------------------- */

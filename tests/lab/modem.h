@@ -32,6 +32,12 @@ struct modem_client {
     int fd; /* -1: free */
     uint8_t in[MODEM_MESSAGE_MAX];
     size_t length;
+
+    /* MBIM: */
+    uint32_t transfer_max; /* octets of a message; more becomes fragments. 0: not said */
+    uint8_t fragments[MODEM_MESSAGE_MAX]; /* of a command that is not whole yet */
+    size_t fragments_length;
+    uint32_t fragment_next; /* the number of the one to come */
 };
 
 /* What can be refused on demand. */

@@ -267,6 +267,44 @@ static void test_pin_locks_the_subscriber(void **state) {
     assert_int_equal(u32(answer.octets + 48), 6);
 }
 
+/* Commands in fragments of any size, and answers in fragments for a client that takes no more than 64 octets. */
+static void test_long_messages_are_fragments_both_ways(void **state) {
+    static const uint8_t open[16] = {1, 0, 0, 0, 16, 0, 0, 0, 2, 0, 0, 0, 64};
+    uint8_t fragment[64] = {3, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4}, command[28] = {0};
+    struct scene *scene = *state;
+    struct answer answer;
+    size_t got = 0;
+
+    begin(scene, NULL);
+    assert_int_equal(write(scene->fd, open, sizeof(open)), sizeof(open));
+    receive(scene->fd, &answer);
+    /* A query for the application list: service, command, kind and length, seven octets at a time. */
+    assert_int_equal(hex_decode_exactly(UICC, command, 16), 0);
+    command[16] = 7;
+    for (uint8_t i = 0; i < 4; i++) {
+        fragment[4] = 20 + 7;
+        fragment[16] = i;
+        memcpy(fragment + 20, command + 7 * i, 7);
+        assert_int_equal(write(scene->fd, fragment, 27), 27);
+    }
+    for (uint32_t i = 0, total = 1; i < total; i++) {
+        receive(scene->fd, &answer);
+        assert_true(answer.length <= 64);
+        assert_int_equal(u32(answer.octets), 0x80000003u);
+        assert_int_equal(u32(answer.octets + 8), 9);
+        total = u32(answer.octets + 12);
+        assert_int_equal(u32(answer.octets + 16), i);
+        assert_true(total > 1);
+        got += answer.length - 20;
+    }
+    /* Head of the list, place and size of its one element, and that. */
+    assert_int_equal(20 + got, COMMAND_DONE_HEAD + 16 + 8 + 56);
+    /* A fragment that belongs to nothing is left alone. */
+    fragment[16] = 3;
+    assert_int_equal(write(scene->fd, fragment, 27), 27);
+    assert_int_equal(ask(scene->fd, UICC, 6, QUERY, "", &answer), 0);
+}
+
 int main(void) {
 #define MODEM_TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
     const struct CMUnitTest tests[] = {
@@ -278,6 +316,7 @@ int main(void) {
         MODEM_TEST(test_reset_of_the_card_closes_what_is_open),
         MODEM_TEST(test_refusal_comes_as_asked_for_and_ends),
         MODEM_TEST(test_pin_locks_the_subscriber),
+        MODEM_TEST(test_long_messages_are_fragments_both_ways),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
