@@ -143,7 +143,8 @@ static void search_process(pid_t pid, const char *who, const struct needles *nee
     (void)close(memory);
 }
 
-static void make_needles(struct gateway *gateway, const char *naf_key_hex, struct needles *ret) {
+static void make_needles_of(struct gateway *gateway, const char *subscriber,
+                            const char *naf_key_hex, struct needles *ret) {
     struct lab_subscribers subscribers;
     struct milenage_answer answer;
     struct base64_decode_ctx decoder;
@@ -158,7 +159,7 @@ static void make_needles(struct gateway *gateway, const char *naf_key_hex, struc
     assert_int_equal(lab_subscribers_load(WORLD_SOURCE "/tests/lab/lab.conf", &subscribers, error,
                                           sizeof(error)),
                      0);
-    milenage_f2345(&lab_subscribers_by_name(&subscribers, SUBSCRIBER)->key, rand, &answer);
+    milenage_f2345(&lab_subscribers_by_name(&subscribers, subscriber)->key, rand, &answer);
     memcpy(ks, answer.ck, 16);
     memcpy(ks + 16, answer.ik, 16);
     for (size_t i = 0; i < sizeof(naf_key); i++)
@@ -170,6 +171,10 @@ static void make_needles(struct gateway *gateway, const char *naf_key_hex, struc
     needles_add_secret(ret, "Ks", ks, sizeof(ks));
     needles_add_secret(ret, "Ks_NAF", naf_key, sizeof(naf_key));
     lab_subscribers_done(&subscribers);
+}
+
+static void make_needles(struct gateway *gateway, const char *naf_key_hex, struct needles *ret) {
+    make_needles_of(gateway, SUBSCRIBER, naf_key_hex, ret);
 }
 
 static void expect_clean(pid_t pid, const char *who, const struct needles *needles) {
@@ -238,11 +243,31 @@ static void after_a_failed_bootstrap_no_key_is_anywhere(void **state) {
     assert_int_equal(found.elsewhere, 0);
 }
 
+/* Not in the arena either: in GBA_U neither Ks nor what it is made of is ever outside of the card. */
+static void in_gba_u_there_is_nothing_to_find(void **state) {
+    struct needles needles = {.count = 0};
+    struct gateway gateway;
+    struct found found;
+    char key[128];
+
+    gateway_start_with(&gateway, *state, "pump", NULL, NULL);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, 128), 0);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    make_needles_of(&gateway, "pump", key, &needles);
+    search_process(gateway.keystrapd->pid, "keystrapd", &needles, &found);
+    assert_int_equal(found.in_arena, 0);
+    assert_int_equal(found.elsewhere, 0);
+    expect_clean(gateway_program("uicc-pcsc"), "uicc-pcsc", &needles);
+    expect_clean(gateway_program("keystrap-http"), "keystrap-http", &needles);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(after_use_no_key_is_outside_of_the_arena),
         cmocka_unit_test(after_forget_no_key_is_anywhere),
         cmocka_unit_test(after_a_failed_bootstrap_no_key_is_anywhere),
+        cmocka_unit_test(in_gba_u_there_is_nothing_to_find),
     };
 
     if (SANITIZED) {
