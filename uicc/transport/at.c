@@ -206,6 +206,15 @@ static bool command(struct at *at, const char *text, const char *name, bool bare
     return false;
 }
 
+/* A session that the modem refuses and has no reason for is not there any more: the card was reset behind our back. */
+static void forget_session(struct at *at, int session, struct transport_result *ret) {
+    for (size_t channel = 0; channel < ELEMENTS(at->sessions); channel++)
+        if (at->sessions[channel] == session)
+            at->sessions[channel] = NO_SESSION;
+    transport_result_set(ret, KEYSTRAP_RESULT_CARD_RESET,
+                         "the modem does not know the session with the card any more");
+}
+
 /* +CGLA on a session, or +CSIM: the same but for their name. */
 static void exchange(struct at *at, int session, const uint8_t *apdu, size_t length,
                      uint8_t ret_response[APDU_RESPONSE_MAX], size_t *ret_length,
@@ -223,6 +232,8 @@ static void exchange(struct at *at, int session, const uint8_t *apdu, size_t len
         (!answer.has_value || !at_parse_response(answer.value, ret_response, ret_length)))
         transport_result_set(ret, KEYSTRAP_RESULT_COMMUNICATION,
                              "the modem passed no answer of the card on");
+    if (!csim && ret->code == KEYSTRAP_RESULT_FAILED)
+        forget_session(at, session, ret);
     secret_erase(text, sizeof(text));
     secret_erase(hex, sizeof(hex));
 }
