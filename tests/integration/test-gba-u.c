@@ -61,6 +61,19 @@ static void the_naf_accepts_a_key_that_the_card_derived(void **state) {
     assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
 }
 
+static void a_card_that_computes_with_tuak_is_as_good_as_any(void **state) {
+    struct gateway gateway;
+
+    gateway_start_with(&gateway, *state, "lamp", NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_card_property(&gateway, "GbaMode", "u");
+    assert_int_equal(world_ctl(gateway.bsf, "ways mode me", NULL, 0), 0);
+    assert_int_equal(world_ctl(gateway.usim, "fault stale-sqn", NULL, 0), 0);
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+    assert_card_property(&gateway, "GbaMode", "me");
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+}
+
 static void after_sigkill_the_bootstrap_in_the_card_is_gone_on_with(void **state) {
     struct gateway gateway;
     char first[128], second[128];
@@ -224,6 +237,7 @@ static void a_wrong_pin_costs_one_try_whatever_restarts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_naf_accepts_a_key_that_the_card_derived),
+        cmocka_unit_test(a_card_that_computes_with_tuak_is_as_good_as_any),
         cmocka_unit_test(after_sigkill_the_bootstrap_in_the_card_is_gone_on_with),
         cmocka_unit_test(a_bsf_that_runs_the_other_mode_gets_one_more_try_and_is_remembered),
         cmocka_unit_test(a_mode_that_is_fixed_is_not_changed),

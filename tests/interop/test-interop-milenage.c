@@ -76,7 +76,7 @@ static void assert_octets(const char *output, const char *name, const uint8_t *o
 }
 
 static struct milenage_key key_of(const struct input *input) {
-    struct milenage_key key;
+    struct milenage_key key = {0};
 
     assert_int_equal(hex_decode_exactly(input->k, key.k, sizeof(key.k)), 0);
     assert_int_equal(hex_decode_exactly(input->opc, key.opc, sizeof(key.opc)), 0);

@@ -24,7 +24,10 @@ int card_new(const struct card_options *options, struct card **ret_card) {
     int r;
 
     if (options->channels > CARD_CHANNELS_MAX || options->res_length < 4 ||
-        options->res_length > MILENAGE_RES || options->subscriber->ind_bits > SQN_IND_BITS_MAX)
+        options->res_length > MILENAGE_RES ||
+        (options->subscriber->key.is_tuak &&
+         options->res_length != options->subscriber->key.tuak_res) ||
+        options->subscriber->ind_bits > SQN_IND_BITS_MAX)
         return -EINVAL;
     card = calloc(1, sizeof(*card));
     if (!card)

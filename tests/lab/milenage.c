@@ -12,6 +12,7 @@
 #include <nettle/memops.h>
 
 #include "milenage.h"
+#include "tuak.h"
 
 enum {
     BLOCK = AES_BLOCK_SIZE,
@@ -85,12 +86,34 @@ static void out_of(const struct aes128_ctx *aes, const uint8_t *opc, unsigned n,
     explicit_bzero(rotated, sizeof(rotated));
 }
 
+static void f1_of_tuak(const struct milenage_key *key, const uint8_t *rand, uint64_t sqn,
+                       const uint8_t *amf, uint8_t *ret_mac_a, uint8_t *ret_mac_s) {
+    uint8_t octets[SQN_OCTETS];
+
+    put_sqn(sqn, octets);
+    if (ret_mac_a)
+        tuak_f1(key->k, key->topc, rand, octets, amf, 0, ret_mac_a, MILENAGE_MAC);
+    if (ret_mac_s)
+        tuak_f1(key->k, key->topc, rand, octets, amf, 1, ret_mac_s, MILENAGE_MAC);
+}
+
+static void f2345_of_tuak(const struct milenage_key *key, const uint8_t *rand,
+                          struct milenage_answer *ret) {
+    memset(ret->res, 0, sizeof(ret->res));
+    tuak_f2345(key->k, key->topc, rand, ret->res, key->tuak_res, ret->ck, ret->ik, ret->ak);
+    tuak_f5_star(key->k, key->topc, rand, ret->ak_star);
+}
+
 void milenage_f1(const struct milenage_key *key, const uint8_t rand[MILENAGE_RAND], uint64_t sqn,
                  const uint8_t amf[MILENAGE_AMF], uint8_t ret_mac_a[MILENAGE_MAC],
                  uint8_t ret_mac_s[MILENAGE_MAC]) {
     struct aes128_ctx aes;
     uint8_t temp[BLOCK], in1[BLOCK], out1[BLOCK];
 
+    if (key->is_tuak) {
+        f1_of_tuak(key, rand, sqn, amf, ret_mac_a, ret_mac_s);
+        return;
+    }
     aes128_set_encrypt_key(&aes, key->k);
     temp_of(&aes, key->opc, rand, temp);
 
@@ -112,6 +135,10 @@ void milenage_f2345(const struct milenage_key *key, const uint8_t rand[MILENAGE_
     struct aes128_ctx aes;
     uint8_t temp[BLOCK], out[BLOCK];
 
+    if (key->is_tuak) {
+        f2345_of_tuak(key, rand, ret_answer);
+        return;
+    }
     aes128_set_encrypt_key(&aes, key->k);
     temp_of(&aes, key->opc, rand, temp);
 

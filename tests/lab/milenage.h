@@ -27,6 +27,9 @@ enum {
 struct milenage_key {
     uint8_t k[MILENAGE_KEY];
     uint8_t opc[MILENAGE_KEY];
+    bool is_tuak; /* TUAK (TS 35.231) takes Milenage's place in all that is here */
+    uint8_t topc[32];
+    unsigned tuak_res; /* octets of RES, 4 or 8: TUAK's depends on how long it is */
 };
 
 /* What f2, f3, f4, f5 and f5* give for one RAND. */

@@ -17,6 +17,7 @@
 
 #include "hex.h"
 #include "subscribers.h"
+#include "tuak.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -74,6 +75,16 @@ static bool set_k(struct lab_subscriber *subscriber, const char *value) {
 /* OP waits in OPc's place until the section is complete: K may come after it. */
 static bool set_opc(struct lab_subscriber *subscriber, const char *value) {
     return hex_decode_exactly(value, subscriber->key.opc, MILENAGE_KEY) == 0;
+}
+
+static bool set_algorithm(struct lab_subscriber *subscriber, const char *value) {
+    subscriber->key.is_tuak = strcmp(value, "tuak") == 0;
+    return subscriber->key.is_tuak || strcmp(value, "milenage") == 0;
+}
+
+/* TOP waits in TOPc's place, as OP does. */
+static bool set_topc(struct lab_subscriber *subscriber, const char *value) {
+    return hex_decode_exactly(value, subscriber->key.topc, TUAK_TOP) == 0;
 }
 
 static bool set_amf(struct lab_subscriber *subscriber, const char *value) {
@@ -162,7 +173,16 @@ static bool set_ara(struct lab_subscriber *subscriber, const char *value) {
     return subscriber->has_ara;
 }
 
-enum { KEY_IMSI, KEY_MNC_LENGTH, KEY_ICCID, KEY_K, KEY_OPC, KEY_OP, KEY_FIRST_OPTIONAL };
+enum {
+    KEY_IMSI,
+    KEY_MNC_LENGTH,
+    KEY_ICCID,
+    KEY_K,
+    KEY_OPC,
+    KEY_OP,
+    KEY_TOPC,
+    KEY_TOP,
+};
 
 static const struct key_line key_lines[] = {
     [KEY_IMSI] = {"Imsi", "6 to 15 digits", set_imsi},
@@ -171,6 +191,9 @@ static const struct key_line key_lines[] = {
     [KEY_K] = {"K", "32 hexadecimal digits", set_k},
     [KEY_OPC] = {"Opc", "32 hexadecimal digits", set_opc},
     [KEY_OP] = {"Op", "32 hexadecimal digits", set_opc},
+    [KEY_TOPC] = {"Topc", "64 hexadecimal digits", set_topc},
+    [KEY_TOP] = {"Top", "64 hexadecimal digits", set_topc},
+    {"Algorithm", "milenage or tuak", set_algorithm},
     {"Amf", "4 hexadecimal digits", set_amf},
     {"Sqn", "12 hexadecimal digits", set_sqn},
     {"IndBits", "0 to 8", set_ind_bits},
@@ -234,6 +257,30 @@ static int refuse_twins(struct loader *loader, const struct lab_subscriber *last
     return 1;
 }
 
+/* The operator's value, of which each algorithm has its own. */
+static int finish_operator(struct loader *loader, struct lab_subscriber *last) {
+    bool tuak = last->key.is_tuak;
+    bool milenages = seen(loader, KEY_OPC) || seen(loader, KEY_OP);
+    bool tuaks = seen(loader, KEY_TOPC) || seen(loader, KEY_TOP);
+    const struct key_line *own = &key_lines[tuak ? KEY_TOPC : KEY_OPC];
+
+    if (tuak ? milenages : tuaks)
+        return refuse(loader, -EINVAL,
+                      "[Subscriber %s] has an operator's value of the other algorithm", last->name);
+    if (seen(loader, tuak ? KEY_TOPC : KEY_OPC) == seen(loader, tuak ? KEY_TOP : KEY_OP))
+        return refuse(loader, -EINVAL, "[Subscriber %s] must have one of %s and %s", last->name,
+                      own[0].name, own[1].name);
+    if (tuak && last->res_length != 4 && last->res_length != 8)
+        return refuse(loader, -EINVAL, "[Subscriber %s] has a ResLength that TUAK has not: 4 or 8",
+                      last->name);
+    last->key.tuak_res = last->res_length;
+    if (seen(loader, KEY_OP))
+        milenage_opc(last->key.k, last->key.opc, last->key.opc);
+    if (seen(loader, KEY_TOP))
+        tuak_topc(last->key.k, last->key.topc, last->key.topc);
+    return 1;
+}
+
 /* What can only be said when all of a section has been read. */
 static int finish_section(struct loader *loader) {
     struct lab_subscriber *last;
@@ -246,10 +293,8 @@ static int finish_section(struct loader *loader) {
             return refuse(loader, -EINVAL, "[Subscriber %s] has no %s: %s are wanted", last->name,
                           key_lines[i].name, key_lines[i].wants);
     }
-    if (seen(loader, KEY_OPC) == seen(loader, KEY_OP))
-        return refuse(loader, -EINVAL, "[Subscriber %s] must have one of Opc and Op", last->name);
-    if (seen(loader, KEY_OP))
-        milenage_opc(last->key.k, last->key.opc, last->key.opc);
+    if (!finish_operator(loader, last))
+        return 0;
     if (last->impi[0] == '\0' && make_impi(last) < 0)
         return refuse(loader, -EINVAL, "[Subscriber %s] has an Imsi too short for its MncLength",
                       last->name);

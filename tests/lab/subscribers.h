@@ -11,6 +11,8 @@
  *     Iccid = 8988201000000000019         up to 20 digits
  *     K = (32 hexadecimal digits)
  *     Opc = (32 hexadecimal digits)       or Op, the operator's, of which OPc is computed
+ *     Algorithm = milenage                or tuak, with Topc = (64 hexadecimal digits), or Top, in
+ *                                         place of Opc, and a ResLength of 4 or 8
  *     Amf = 8000                          of the network's AUTN; 8000 if absent
  *     Sqn = 000000000020                  12 hexadecimal digits: highest SQN so far; 0 if absent
  *     IndBits = 5                         bits of the SQN that are its IND: 0 to 8; 5 if absent

@@ -37,7 +37,7 @@ static void assert_hex(const uint8_t *octets_got, size_t length, const char *exp
 }
 
 static struct set read_set(const struct milenage_set *published) {
-    struct set set;
+    struct set set = {0};
 
     octets(published->k, set.key.k, MILENAGE_KEY);
     octets(published->opc, set.key.opc, MILENAGE_KEY);

@@ -33,7 +33,7 @@ static void the_committed_file_has_the_subscriber_of_the_worked_example(void **s
 
     (void)state;
     assert_int_equal(lab_subscribers_load(LAB_CONF, &subscribers, error, sizeof(error)), 0);
-    assert_int_equal(subscribers.count, 5);
+    assert_int_equal(subscribers.count, 6);
     subscriber =
         lab_subscribers_by_impi(&subscribers, "001010123456789@ims.mnc001.mcc001.3gppnetwork.org");
     assert_non_null(subscriber);
