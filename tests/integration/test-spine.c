@@ -156,6 +156,47 @@ static void no_channel_is_left_open_at_the_end(void **state) {
     assert_string_equal(reply, "ok"); /* none */
 }
 
+/* Wait until the card's open channels are @expected, as its control socket tells them. */
+static bool wait_channels(struct gateway *gateway, const char *expected) {
+    char reply[128] = "";
+
+    for (uint64_t end = world_elapsed_msec(gateway->world) + WORLD_WAIT_MSEC;
+         world_elapsed_msec(gateway->world) < end;) {
+        assert_int_equal(world_ctl(gateway->usim, "channels", reply, sizeof(reply)), 0);
+        if (strcmp(reply, expected) == 0)
+            return true;
+    }
+    fprintf(stderr, "channels: \"%s\", not \"%s\"\n", reply, expected);
+    return false;
+}
+
+static void sigkill_of_keystrapd_leaves_no_channel_open(void **state) {
+    struct gateway gateway;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
+    assert_true(wait_channels(&gateway, "ok 1"));
+    assert_int_equal(world_signal(gateway.keystrapd, SIGKILL), 0);
+    assert_true(wait_channels(&gateway, "ok"));
+}
+
+static void sigkill_of_the_transport_leaves_one_channel_open_and_no_second(void **state) {
+    struct gateway gateway;
+    pid_t program;
+
+    gateway_start(&gateway, *state, NULL, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(gateway_bootstrap(&gateway), 0);
+        program = gateway_program("uicc-pcsc");
+        assert_true(program > 0);
+        assert_int_equal(kill(program, SIGKILL), 0);
+        while (gateway_program("uicc-pcsc") == program || gateway_program("uicc-pcsc") == 0)
+            ;
+    }
+    assert_int_equal(gateway_bootstrap(&gateway), 0);
+    assert_true(wait_channels(&gateway, "ok 1"));
+}
+
 static void other_programs_use_the_card_at_the_same_time(void **state) {
     static const char *const argv[] = {"opensc-tool",          "-r", "0", "-s",
                                        "00:A4:00:04:02:3F:00", NULL};
@@ -182,6 +223,8 @@ int main(void) {
         cmocka_unit_test(a_card_without_logical_channels_works),
         cmocka_unit_test(a_card_with_gsm_access_and_a_short_res_works),
         cmocka_unit_test(no_channel_is_left_open_at_the_end),
+        cmocka_unit_test(sigkill_of_keystrapd_leaves_no_channel_open),
+        cmocka_unit_test(sigkill_of_the_transport_leaves_one_channel_open_and_no_second),
         cmocka_unit_test(other_programs_use_the_card_at_the_same_time),
     };
 
