@@ -103,7 +103,7 @@ def look_at_pins(name, template):
 
 
 def look_at_rule(card, name, objects, arr_records):
-    """8B names EF_ARR and a record of it, which must be there and be TLV."""
+    """8B names EF_ARR and a record of it, which must be there. The rule in it is not read."""
     reference = objects.get(0x8B)
     if reference is None:
         return
