@@ -21,6 +21,7 @@
 #include "secure-element.h"
 #include "service-internal.h"
 #include "text.h"
+#include "util.h"
 
 static int call_new(struct service *service, struct peer *peer, sd_bus_message *message,
                     call_fn start, struct call **ret) {
@@ -98,6 +99,20 @@ void call_reply(struct call *call, int r, sd_bus_message *reply) {
     if (r < 0)
         send_failure(call->message, r, NULL);
     call_end(call);
+}
+
+void call_reply_empty(struct call *call) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    int r = sd_bus_message_new_method_return(call->message, &reply);
+
+    call_reply(call, r, reply);
+}
+
+void call_wait(struct call *call, int r, struct agent_request *request) {
+    if (r < 0)
+        call_fail(call, r, NULL);
+    else if (request)
+        call->request = request;
 }
 
 void call_fail(struct call *call, int code, const struct failure *failure) {

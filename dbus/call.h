@@ -53,6 +53,18 @@ int call_begin(struct service *service, sd_bus_message *message, const char *uic
 void call_reply(struct call *call, int r, sd_bus_message *reply);
 
 /**
+ * call_reply_empty() - answer that it is done, and nothing more
+ */
+void call_reply_empty(struct call *call);
+
+/**
+ * call_wait() - what follows a function of the agent that may answer later: the call waits for @request
+ * @r: what the function returned; negative is answered here
+ * @request: NULL where the answer came at once; the call is over then, and is not touched
+ */
+void call_wait(struct call *call, int r, struct agent_request *request);
+
+/**
  * call_fail() - answer with the error of @code, with the cause from @failure where it has one, and the remedy
  */
 void call_fail(struct call *call, int code, const struct failure *failure);

@@ -51,16 +51,12 @@ void card_bootstrap(struct call *call) {
         return;
     r = agent_bootstrap(call->service->agent, &call->peer->caller, uicc, bootstrap_done, call,
                         &request);
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 /* --- Forget -------------------------------------------------------------------------------------- */
 
 void card_forget(struct call *call) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct failure failure = {0};
     int r;
 
@@ -70,8 +66,7 @@ void card_forget(struct call *call) {
         return;
     }
     service_refresh(call->service);
-    r = sd_bus_message_new_method_return(call->message, &reply);
-    call_reply(call, r, reply);
+    call_reply_empty(call);
 }
 
 /* --- Diagnose ------------------------------------------------------------------------------------ */
@@ -116,10 +111,7 @@ void card_diagnose(struct call *call) {
         return;
     r = agent_diagnose(call->service->agent, &call->peer->caller, uicc, diagnose_done, call,
                        &request);
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 /* --- GetIdentity --------------------------------------------------------------------------------- */

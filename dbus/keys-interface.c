@@ -82,11 +82,7 @@ static void derive_start(struct call *call) {
 
     r = agent_derive_naf_key(call->service->agent, &call->peer->caller, &naf, derive_done, call,
                              &request);
-    /* Where the answer came at once, the call is over and must not be touched. */
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 static int method_derive_naf_key(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -104,11 +100,7 @@ static void push_start(struct call *call) {
     if (r >= 0)
         r = agent_push_info(call->service->agent, &call->peer->caller, gpi, length, derive_done,
                             call, &request);
-    /* Where the answer came at once, the call is over and must not be touched. */
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 static int method_push_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -117,7 +109,6 @@ static int method_push_info(sd_bus_message *m, void *userdata, sd_bus_error *err
 }
 
 static void invalidate_start(struct call *call) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct failure failure = {0};
     const char *btid;
     int r;
@@ -133,8 +124,7 @@ static void invalidate_start(struct call *call) {
         return;
     }
     service_refresh(call->service);
-    r = sd_bus_message_new_method_return(call->message, &reply);
-    call_reply(call, r, reply);
+    call_reply_empty(call);
 }
 
 static int method_invalidate(sd_bus_message *m, void *userdata, sd_bus_error *error) {

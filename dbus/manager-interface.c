@@ -75,15 +75,8 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_PROPERTY("Uiccs", "ao", property_get_uiccs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SNAPSHOT_PROPERTIES(PROPERTY) SD_BUS_METHOD_WITH_NAMES(
-        "Bootstrap", "a{sv}", SD_BUS_PARAM(options), "st", SD_BUS_PARAM(btid) SD_BUS_PARAM(expires),
-        method_bootstrap, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_NAMES("Forget", "", "", "", "", method_forget, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_NAMES("Diagnose", "a{sv}", SD_BUS_PARAM(options), "a(ssss)",
-                             SD_BUS_PARAM(checks), method_diagnose, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_NAMES("GetIdentity", "", "", "a{sv}", SD_BUS_PARAM(identity),
-                             method_get_identity,
-                             SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+    SNAPSHOT_PROPERTIES(PROPERTY)
+        CARD_METHODS(method_bootstrap, method_forget, method_diagnose, method_get_identity),
     SD_BUS_METHOD_WITH_NAMES("GetStatistics", "", "", "a{st}", SD_BUS_PARAM(statistics),
                              method_get_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL_WITH_NAMES("CardInserted", "os", SD_BUS_PARAM(uicc) SD_BUS_PARAM(reader), 0),

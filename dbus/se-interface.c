@@ -15,13 +15,6 @@
 #include "service-internal.h"
 #include "util.h"
 
-static void reply_nothing(struct call *call) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    int r = sd_bus_message_new_method_return(call->message, &reply);
-
-    call_reply(call, r, reply);
-}
-
 static void reply_number(struct call *call, uint32_t number) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     int r = sd_bus_message_new_method_return(call->message, &reply);
@@ -39,6 +32,23 @@ static struct agent_se_client *client_of(struct call *call) {
         return call->peer->se;
     (void)failure_set(&failure, SE_E_CLOSED, "this caller has no session; open one first");
     call_fail(call, SE_E_CLOSED, &failure);
+    return NULL;
+}
+
+/*
+ * "uay" of a call: a session's or channel's number, and octets that live as long as the call. Returns the peer's
+ * sessions; NULL where the call has been refused.
+ */
+static struct agent_se_client *read_command(struct call *call, uint32_t *ret_number,
+                                            const void **ret_octets, size_t *ret_length) {
+    int r;
+
+    r = sd_bus_message_read(call->message, "u", ret_number);
+    if (r >= 0)
+        r = sd_bus_message_read_array(call->message, 'y', ret_octets, ret_length);
+    if (r >= 0)
+        return client_of(call);
+    call_fail(call, r, NULL);
     return NULL;
 }
 
@@ -118,22 +128,11 @@ static void channel_start(struct call *call) {
     uint32_t session;
     int r;
 
-    r = sd_bus_message_read(call->message, "u", &session);
-    if (r >= 0)
-        r = sd_bus_message_read_array(call->message, 'y', &aid, &length);
-    if (r < 0) {
-        call_fail(call, r, NULL);
-        return;
-    }
-    client = client_of(call);
+    client = read_command(call, &session, &aid, &length);
     if (!client)
         return;
     r = agent_se_open_channel(client, session, aid, length, channel_done, call, &request);
-    /* Where the answer came at once, the call is over and must not be touched. */
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 static int method_open_logical_channel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -169,21 +168,11 @@ static void transmit_start(struct call *call) {
     uint32_t channel;
     int r;
 
-    r = sd_bus_message_read(call->message, "u", &channel);
-    if (r >= 0)
-        r = sd_bus_message_read_array(call->message, 'y', &command, &length);
-    if (r < 0) {
-        call_fail(call, r, NULL);
-        return;
-    }
-    client = client_of(call);
+    client = read_command(call, &channel, &command, &length);
     if (!client)
         return;
     r = agent_se_transmit(client, channel, command, length, transmit_done, call, &request);
-    if (r < 0)
-        call_fail(call, r, NULL);
-    else if (request)
-        call->request = request;
+    call_wait(call, r, request);
 }
 
 static int method_transmit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -213,7 +202,7 @@ static void close_start(struct call *call) {
     if (agent_se_client_idle(client))
         call->peer->se = agent_se_client_free(client);
     if (r == 0) {
-        reply_nothing(call);
+        call_reply_empty(call);
         return;
     }
     (void)failure_set(&failure, r, "this caller has neither channel nor session %u", number);

@@ -32,7 +32,7 @@ struct service {
     bool connected; /* we own the name */
     struct peer_table peers;
     struct call_pool calls;
-    struct snapshot status; /* what the properties of the Manager say */
+    struct snapshot status;               /* what the properties of the Manager say */
     struct uicc_object *uiccs[CARDS_MAX]; /* in the order of the configuration */
     size_t uiccs_count;
 };
@@ -81,3 +81,15 @@ void card_bootstrap(struct call *call);
 void card_forget(struct call *call);
 void card_diagnose(struct call *call);
 void card_identity(struct call *call);
+
+/* They in a vtable, with the handler of each. */
+#define CARD_METHODS(on_bootstrap, on_forget, on_diagnose, on_identity)                            \
+    SD_BUS_METHOD_WITH_NAMES("Bootstrap", "a{sv}", SD_BUS_PARAM(options), "st",                    \
+                             SD_BUS_PARAM(btid) SD_BUS_PARAM(expires), on_bootstrap,               \
+                             SD_BUS_VTABLE_UNPRIVILEGED),                                          \
+        SD_BUS_METHOD_WITH_NAMES("Forget", "", "", "", "", on_forget, SD_BUS_VTABLE_UNPRIVILEGED), \
+        SD_BUS_METHOD_WITH_NAMES("Diagnose", "a{sv}", SD_BUS_PARAM(options), "a(ssss)",            \
+                                 SD_BUS_PARAM(checks), on_diagnose, SD_BUS_VTABLE_UNPRIVILEGED),   \
+        SD_BUS_METHOD_WITH_NAMES("GetIdentity", "", "", "a{sv}", SD_BUS_PARAM(identity),           \
+                                 on_identity,                                                      \
+                                 SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE)
