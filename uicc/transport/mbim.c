@@ -87,14 +87,7 @@ static void device_open(struct mbim *mbim, struct transport_result *ret) {
                           OPEN_SEC, mbim->modem.cancellable, glib_ready, &result);
     if (mbim_device_open_full_finish(mbim->device, glib_await(&result), &error))
         return;
-    if (direct)
-        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT, "cannot open %.100s: %.100s",
-                             mbim->modem.options.device, error->message);
-    else
-        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT,
-                             "mbim-proxy does not open %.60s for user %u: %.60s; there may be no "
-                             "modem, or mbim-proxy serves other users, see keystrapd(8)",
-                             mbim->modem.options.device, (unsigned)getuid(), error->message);
+    modem_open_failed(&mbim->modem, error->message, ret);
 }
 
 static void take_digits(const char *text, char *ret, size_t size) {

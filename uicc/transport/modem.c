@@ -35,6 +35,19 @@ unsigned modem_timeout_sec(const struct modem *modem) {
     return (unsigned)(modem->command_usec / USEC_PER_SEC);
 }
 
+void modem_open_failed(const struct modem *modem, const char *why, struct transport_result *ret) {
+    const char *proxy = modem->ops->proxy;
+
+    if (modem_is_direct(&modem->options))
+        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT, "cannot open %.100s: %.100s",
+                             modem->options.device, why);
+    else
+        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT,
+                             "%s does not open %.60s for user %u: %.60s; there may be no modem, or "
+                             "%s serves other users, see keystrapd(8)",
+                             proxy, modem->options.device, (unsigned)getuid(), why, proxy);
+}
+
 /* --- The GLib thread: gone and back ------------------------------------------------------------------- */
 
 void modem_gone(struct modem *modem) {

@@ -77,6 +77,12 @@ bool modem_is_direct(const struct transport_options *options);
 unsigned modem_timeout_sec(const struct modem *modem);
 
 /**
+ * modem_open_failed() - the result where the library does not open the device, alone or through the proxy
+ * @why: what the library says
+ */
+void modem_open_failed(const struct modem *modem, const char *why, struct transport_result *ret);
+
+/**
  * modem_report() - what is in the slot that is used now; a card that comes, or comes back, is another one
  * @report: reader, card, text and token; the rest is filled in here
  */

@@ -53,14 +53,7 @@ static bool device_open(struct qmi *qmi, struct transport_result *ret) {
                     OPEN_SEC, qmi->modem.cancellable, glib_ready, &result);
     if (qmi_device_open_finish(qmi->device, glib_await(&result), &error))
         return true;
-    if (direct)
-        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT, "cannot open %.100s: %.100s",
-                             qmi->modem.options.device, error->message);
-    else
-        transport_result_set(ret, KEYSTRAP_RESULT_SERVICE_ABSENT,
-                             "qmi-proxy does not open %.60s for user %u: %.60s; there may be no "
-                             "modem, or qmi-proxy serves other users, see keystrapd(8)",
-                             qmi->modem.options.device, (unsigned)getuid(), error->message);
+    modem_open_failed(&qmi->modem, error->message, ret);
     return false;
 }
 
