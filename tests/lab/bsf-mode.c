@@ -17,7 +17,6 @@
 #include <nettle/hmac.h>
 #include <nettle/md5.h>
 #include <nettle/memxor.h>
-#include <nettle/sha1.h>
 
 #include "hex.h"
 
@@ -38,26 +37,15 @@ static uint64_t next_sqn(struct bsf *bsf, struct lab_subscriber *subscriber) {
     return subscriber->sqn;
 }
 
-/* In GBA_U the MAC is masked by SHA-1 of IK, and the last bit of RES flipped: TS 33.220 5.3.2 (unverified). */
-static void mask_for_uicc(uint8_t autn[MILENAGE_AUTN], struct milenage_answer *answer,
-                          unsigned res_length) {
-    uint8_t hash[SHA1_DIGEST_SIZE];
-    struct sha1_ctx sha1;
-
-    sha1_init(&sha1);
-    sha1_update(&sha1, sizeof(answer->ik), answer->ik);
-    sha1_digest(&sha1, sizeof(hash), hash);
-    memxor(autn + MILENAGE_AUTN - MILENAGE_MAC, hash, MILENAGE_MAC);
-    answer->res[res_length - 1] ^= 0x01;
-}
-
 void bsf_autn(struct bsf *bsf, struct lab_subscriber *subscriber, enum bsf_mode mode,
               const uint8_t rand[MILENAGE_RAND], uint8_t ret_autn[MILENAGE_AUTN],
               struct milenage_answer *ret) {
     milenage_autn(&subscriber->key, rand, next_sqn(bsf, subscriber), subscriber->amf, ret_autn);
     milenage_f2345(&subscriber->key, rand, ret);
-    if (mode == BSF_MODE_U)
-        mask_for_uicc(ret_autn, ret, subscriber->res_length);
+    if (mode == BSF_MODE_U) {
+        milenage_mask_gba_u(ret, ret_autn);
+        ret->res[subscriber->res_length - 1] ^= 0x01; /* TS 33.220 5.3.2 (unverified) */
+    }
     if (bsf_fault_take(bsf, BSF_FAULT_WRONG_MAC, NULL))
         ret_autn[MILENAGE_AUTN - 1] ^= 0x01;
 }

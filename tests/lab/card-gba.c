@@ -3,13 +3,10 @@
  * AUTHENTICATE in the GBA context (TS 31.102 clauses 7.1.1.3 and 7.1.1.4): the bootstrap whose Ks stays on the
  * card, and the keys of NAFs that come of it.
  *
- * The network masks the MAC with SHA-1 of IK and flips the last bit of XRES (TS 33.220 clause 5.3.2, unverified), so
- * that a terminal which runs the command of GBA_ME gets nothing of use.
+ * The network masks the MAC (milenage_mask_gba_u()) and flips the last bit of XRES (TS 33.220 clause 5.3.2,
+ * unverified), so that a terminal which runs the command of GBA_ME gets nothing of use.
  */
 #include <string.h>
-
-#include <nettle/memxor.h>
-#include <nettle/sha1.h>
 
 #include "card-internal.h"
 #include "gba-kdf.h"
@@ -28,16 +25,6 @@ static struct card_gba *gba_of(struct card *card, const struct card_command *com
     const struct card_channel *channel = &card->channels[command->channel];
 
     return &card->memory.gba[channel->application->fid == CARD_FID_ISIM];
-}
-
-static void unmask(const struct milenage_answer *keys, uint8_t autn[MILENAGE_AUTN]) {
-    uint8_t hash[SHA1_DIGEST_SIZE];
-    struct sha1_ctx sha1;
-
-    sha1_init(&sha1);
-    sha1_update(&sha1, sizeof(keys->ik), keys->ik);
-    sha1_digest(&sha1, sizeof(hash), hash);
-    memxor(autn + MILENAGE_AUTN - MILENAGE_MAC, hash, MILENAGE_MAC);
 }
 
 /* A new bootstrap replaces everything of the one before; B-TID and lifetime are the terminal's to write. */
@@ -67,7 +54,7 @@ static uint16_t run_bootstrapping(struct card *card, const struct card_command *
         return SW_WRONG_DATA;
     memcpy(autn, rand + MILENAGE_RAND + 1, sizeof(autn));
     milenage_f2345(&card->subscriber.key, rand, &keys);
-    unmask(&keys, autn);
+    milenage_mask_gba_u(&keys, autn);
     sw = card_auth_challenge(card, rand, autn, answer);
     if (sw == SW_OK && answer->length == 0) {
         remember(gba_of(card, command), &keys, rand);

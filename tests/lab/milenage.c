@@ -10,6 +10,7 @@
 
 #include <nettle/aes.h>
 #include <nettle/memops.h>
+#include <nettle/sha1.h>
 
 #include "milenage.h"
 #include "tuak.h"
@@ -212,6 +213,16 @@ bool milenage_auts_verify(const struct milenage_key *key, const uint8_t rand[MIL
         return false;
     *ret_sqn_ms = get_sqn(sqn);
     return true;
+}
+
+void milenage_mask_gba_u(const struct milenage_answer *answer, uint8_t autn[MILENAGE_AUTN]) {
+    uint8_t hash[SHA1_DIGEST_SIZE];
+    struct sha1_ctx sha1;
+
+    sha1_init(&sha1);
+    sha1_update(&sha1, sizeof(answer->ik), answer->ik);
+    sha1_digest(&sha1, sizeof(hash), hash);
+    xor_into(autn + MILENAGE_AUTN - MILENAGE_MAC, hash, MILENAGE_MAC);
 }
 
 void milenage_kc(const struct milenage_answer *answer, uint8_t ret_kc[MILENAGE_KC]) {

@@ -80,5 +80,11 @@ void milenage_auts(const struct milenage_key *key, const uint8_t rand[MILENAGE_R
 bool milenage_auts_verify(const struct milenage_key *key, const uint8_t rand[MILENAGE_RAND],
                           const uint8_t auts[MILENAGE_AUTS], uint64_t *ret_sqn_ms);
 
+/*
+ * AUTN with its MAC masked by SHA-1 of IK, as the network does in GBA_U (TS 33.220 clause 5.3.2, unverified); done
+ * again, as the card does, the MAC is back.
+ */
+void milenage_mask_gba_u(const struct milenage_answer *answer, uint8_t autn[MILENAGE_AUTN]);
+
 /* Kc from CK and IK: conversion function c3 (TS 33.102 clause 6.8.1.2). */
 void milenage_kc(const struct milenage_answer *answer, uint8_t ret_kc[MILENAGE_KC]);

@@ -111,16 +111,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static const struct lab_subscriber *find(const struct lab_subscribers *subscribers,
-                                         const char *name) {
-    const struct lab_subscriber *found;
-
-    if (!name)
-        return &subscribers->list[0];
-    found = lab_subscribers_by_name(subscribers, name);
-    return found ? found : lab_subscribers_by_imsi(subscribers, name);
-}
-
 static int run(const struct modem_protocol *protocol, int argc, char **argv) {
     static const struct argp argp = {
         .options = argp_options,
@@ -146,8 +136,8 @@ static int run(const struct modem_protocol *protocol, int argc, char **argv) {
         fprintf(stderr, "%s: %s\n", argv[0], error);
         return EX_CONFIG;
     }
-    subscriber = find(&subscribers, options.subscriber);
-    second = options.second ? find(&subscribers, options.second) : NULL;
+    subscriber = lab_subscribers_find(&subscribers, options.subscriber);
+    second = options.second ? lab_subscribers_find(&subscribers, options.second) : NULL;
     if (subscriber && (second || !options.second))
         code = modem_run(&options, subscriber, second);
     else

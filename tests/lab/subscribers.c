@@ -443,3 +443,13 @@ struct lab_subscriber *lab_subscribers_by_impi(const struct lab_subscribers *sub
                                                const char *impi) {
     return find(subscribers, offsetof(struct lab_subscriber, impi), impi);
 }
+
+struct lab_subscriber *lab_subscribers_find(const struct lab_subscribers *subscribers,
+                                            const char *who) {
+    struct lab_subscriber *found;
+
+    if (!who)
+        return &subscribers->list[0];
+    found = lab_subscribers_by_name(subscribers, who);
+    return found ? found : lab_subscribers_by_imsi(subscribers, who);
+}

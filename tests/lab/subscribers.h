@@ -111,3 +111,7 @@ struct lab_subscriber *lab_subscribers_by_imsi(const struct lab_subscribers *sub
                                                const char *imsi);
 struct lab_subscriber *lab_subscribers_by_impi(const struct lab_subscribers *subscribers,
                                                const char *impi);
+
+/* The one whose name, or else IMSI, is WHO; the first of all where WHO is NULL. */
+struct lab_subscriber *lab_subscribers_find(const struct lab_subscribers *subscribers,
+                                            const char *who);

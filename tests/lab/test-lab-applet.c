@@ -3,49 +3,16 @@
  * Applets on the card, as a terminal sees them: each on its channel, long answers in pieces, and the
  * access rules.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "card-applet.h"
-#include "card.h"
-#include "hex.h"
+#include "test-lab-card.h"
 
 #define ECHO_AID    "f06b6579737472617001"
 #define SELECT_ECHO "01a404000a" ECHO_AID "00"
 #define ECHO_FCI    "6f0c840a" ECHO_AID "9000"
 #define SELECT_ARA  "01a4040009a00000015141434c0000"
 #define RULE        "e20be1044f00c100e303d00101"
-
-struct scene {
-    struct lab_subscribers subscribers;
-    struct card_options options;
-    struct card *card;
-    char reply[2 * CARD_REPLY_MAX + 1];
-};
-
-static const char *say(struct scene *scene, const char *command) {
-    uint8_t octets[300], reply[CARD_REPLY_MAX];
-    size_t length;
-
-    assert_int_equal(hex_decode(command, octets, sizeof(octets), &length), 0);
-    length = card_transmit(scene->card, octets, length, reply);
-    hex_encode(reply, length, scene->reply);
-    return scene->reply;
-}
-
-static void expect(struct scene *scene, const char *command, const char *expected) {
-    const char *got = say(scene, command);
-
-    if (strcmp(got, expected) != 0)
-        fail_msg("%s was answered %s, not %s", command, got, expected);
-}
 
 static void expect_end(struct scene *scene, const char *command, size_t length, const char *sw) {
     const char *got = say(scene, command);
@@ -55,35 +22,17 @@ static void expect_end(struct scene *scene, const char *command, size_t length, 
 }
 
 static void insert(struct scene *scene, enum card_shape shape) {
-    card_free(scene->card);
     scene->options.shape = shape;
-    assert_int_equal(card_new(&scene->options, &scene->card), 0);
-    card_power(scene->card, true);
+    scene_insert(scene);
     expect(scene, "0070000001", "019000");
 }
 
 static int setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    char error[256] = "";
+    struct scene *scene = scene_new(NULL);
 
-    assert_non_null(scene);
-    assert_int_equal(lab_subscribers_load(LAB_CONF, &scene->subscribers, error, sizeof(error)), 0);
-    scene->options = (struct card_options){
-        .subscriber = lab_subscribers_by_name(&scene->subscribers, "gateway"),
-        .channels = 4,
-        .res_length = 8,
-    };
+    scene_options(scene, "gateway");
     insert(scene, CARD_SHAPE_T1);
     *state = scene;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct scene *scene = *state;
-
-    card_free(scene->card);
-    lab_subscribers_done(&scene->subscribers);
-    free(scene);
     return 0;
 }
 
@@ -189,16 +138,16 @@ static void a_subscriber_may_have_access_rules(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_echo_applet_answers_on_its_channel_alone, setup,
-                                        teardown),
+                                        scene_teardown),
         cmocka_unit_test_setup_teardown(an_applet_is_left_by_another_select_and_by_reset, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_long_answer_comes_in_pieces, setup, teardown),
+                                        scene_teardown),
+        cmocka_unit_test_setup_teardown(a_long_answer_comes_in_pieces, setup, scene_teardown),
         cmocka_unit_test_setup_teardown(with_t0_a_command_with_data_gives_nothing_at_once, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(verify_tells_right_from_wrong, setup, teardown),
+                                        scene_teardown),
+        cmocka_unit_test_setup_teardown(verify_tells_right_from_wrong, setup, scene_teardown),
         cmocka_unit_test_setup_teardown(the_access_rules_are_read_in_pieces_and_have_a_tag, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_subscriber_may_have_access_rules, setup, teardown),
+                                        scene_teardown),
+        cmocka_unit_test_setup_teardown(a_subscriber_may_have_access_rules, setup, scene_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

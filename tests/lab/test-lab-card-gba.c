@@ -2,20 +2,11 @@
 /*
  * The card's ISIM, and GBA_U on both applications: octets of the specifications, and keys that were computed elsewhere.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "card-state.h"
-#include "card.h"
-#include "hex.h"
+#include "test-lab-card.h"
 
 #define SELECT_USIM "00a4040410a0000000871002ff49ff01890000010000"
 #define SELECT_ISIM "00a4040410a0000000871004ff49ff01890000010000"
@@ -46,60 +37,17 @@ static const char text[] =
     "K = 465b5ce8b199b49faa5f0a2ee238a6bc\nOpc = cd63cb71954a9f4e48a5994e37a02baf\n"
     "Amf = b9b9\nSqn = ff9bb4d0b5e0\nIsimImpi = no identity at all\n";
 
-struct scene {
-    struct lab_subscribers subscribers;
-    struct card_options options;
-    struct card *card;
-    char reply[2 * CARD_REPLY_MAX + 1];
-};
-
 static void insert(struct scene *scene, const char *name) {
-    card_free(scene->card);
-    scene->options = (struct card_options){
-        .subscriber = lab_subscribers_by_name(&scene->subscribers, name),
-        .channels = 4,
-        .res_length = 8,
-    };
-    assert_int_equal(card_new(&scene->options, &scene->card), 0);
-    card_power(scene->card, true);
+    scene_options(scene, name);
+    scene_insert(scene);
 }
 
 static int setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    char error[256] = "";
+    struct scene *scene = scene_new(text);
 
-    assert_non_null(scene);
-    if (lab_subscribers_parse(text, "test", &scene->subscribers, error, sizeof(error)) != 0)
-        fail_msg("%s", error);
     insert(scene, "whole");
     *state = scene;
     return 0;
-}
-
-static int teardown(void **state) {
-    struct scene *scene = *state;
-
-    card_free(scene->card);
-    lab_subscribers_done(&scene->subscribers);
-    free(scene);
-    return 0;
-}
-
-static const char *say(struct scene *scene, const char *command) {
-    uint8_t octets[300], reply[CARD_REPLY_MAX];
-    size_t length;
-
-    assert_int_equal(hex_decode(command, octets, sizeof(octets), &length), 0);
-    length = card_transmit(scene->card, octets, length, reply);
-    hex_encode(reply, length, scene->reply);
-    return scene->reply;
-}
-
-static void expect(struct scene *scene, const char *command, const char *expected) {
-    const char *got = say(scene, command);
-
-    if (strcmp(got, expected) != 0)
-        fail_msg("%s was answered %s, not %s", command, got, expected);
 }
 
 /* The beginning of what the file with FID of the selected application holds. */
@@ -306,7 +254,7 @@ static void an_isim_answers_the_ims_challenge_without_kc(void **state) {
                      2 * (1 + 9 + 17 + 17 + 2));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scene_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

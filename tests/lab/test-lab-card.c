@@ -2,18 +2,9 @@
 /*
  * The card at its APDU border: octets in, octets out, as a terminal sees it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "card.h"
-#include "hex.h"
+#include "test-lab-card.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -28,59 +19,12 @@
 #define IK   "f769bcd751044604127672711c6d3441"
 #define KEYS "db08" RES "10" CK "10" IK
 
-struct scene {
-    struct lab_subscribers subscribers;
-    struct card_options options;
-    struct card *card;
-    char reply[2 * CARD_REPLY_MAX + 1];
-};
-
 static int setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    char error[256] = "";
+    struct scene *scene = scene_new(NULL);
 
-    assert_non_null(scene);
-    assert_int_equal(lab_subscribers_load(LAB_CONF, &scene->subscribers, error, sizeof(error)), 0);
-    scene->options = (struct card_options){
-        .subscriber = lab_subscribers_by_name(&scene->subscribers, "gateway"),
-        .channels = 4,
-        .res_length = 8,
-    };
+    scene_options(scene, "gateway");
     *state = scene;
     return 0;
-}
-
-static int teardown(void **state) {
-    struct scene *scene = *state;
-
-    card_free(scene->card);
-    lab_subscribers_done(&scene->subscribers);
-    free(scene);
-    return 0;
-}
-
-/* A card with power, of what the test has set in the scene's options. */
-static void insert(struct scene *scene) {
-    card_free(scene->card);
-    assert_int_equal(card_new(&scene->options, &scene->card), 0);
-    card_power(scene->card, true);
-}
-
-static const char *say(struct scene *scene, const char *command) {
-    uint8_t octets[300], reply[CARD_REPLY_MAX];
-    size_t length;
-
-    assert_int_equal(hex_decode(command, octets, sizeof(octets), &length), 0);
-    length = card_transmit(scene->card, octets, length, reply);
-    hex_encode(reply, length, scene->reply);
-    return scene->reply;
-}
-
-static void expect(struct scene *scene, const char *command, const char *expected) {
-    const char *got = say(scene, command);
-
-    if (strcmp(got, expected) != 0)
-        fail_msg("%s was answered %s, not %s", command, got, expected);
 }
 
 /* The FID in the FCP that COMMAND, a SELECT or STATUS with FCP, is answered with. */
@@ -96,7 +40,7 @@ static void expect_fid(struct scene *scene, const char *command, const char *fid
 static void ef_dir_has_the_usims_aid_and_label_and_padding(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect_fid(scene, "00a40004022f0000", "2f00");
     expect(scene, "00b2010400",
            "61184f10a0000000871002ff49ff01890000010050045553494d"
@@ -108,7 +52,7 @@ static void ef_dir_has_the_usims_aid_and_label_and_padding(void **state) {
 static void the_identity_files_hold_the_subscribers_digits(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect_fid(scene, "00a40004022fe200", "2fe2");
     expect(scene, "00b0000000", "988802010000000010f99000");
     say(scene, SELECT_USIM);
@@ -126,7 +70,7 @@ static void an_imsi_of_even_length_is_marked_even_and_padded(void **state) {
     struct lab_subscriber *subscriber = lab_subscribers_by_name(&scene->subscribers, "gateway");
 
     strcpy(subscriber->imsi, "00101012345678");
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     say(scene, "00a40004026f0700");
     expect(scene, "00b0000000", "0801101010325476f89000");
@@ -135,7 +79,7 @@ static void an_imsi_of_even_length_is_marked_even_and_padded(void **state) {
 static void the_usim_is_selected_by_its_whole_aid_and_by_the_start_of_it(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     assert_non_null(strstr(say(scene, SELECT_USIM), "8410a0000000871002ff49ff018900000100"));
     assert_non_null(strstr(say(scene, "00a4040407a000000087100200"), "8410a0000000871002"));
     expect(scene, "00a4040c07a0000000871002", "9000");
@@ -147,11 +91,11 @@ static void the_usim_is_selected_by_its_whole_aid_and_by_the_start_of_it(void **
 static void fcp_templates_tell_type_size_and_pin_status(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00a40004023f0000",
            "62238202782183023f00a5038001718a01058b032f0601c60c90016083010183018183010a9000");
     scene->options.pin_enabled = true;
-    insert(scene);
+    scene_insert(scene);
     assert_non_null(strstr(say(scene, "00a40004023f0000"), "c60c9001e0830101"));
     expect(scene, "00a40004022f0000",
            "621a8205422100300483022f008a01058b032f0601800200c08801f09000");
@@ -163,7 +107,7 @@ static void fcp_templates_tell_type_size_and_pin_status(void **state) {
 static void a_fid_means_what_is_near_the_current_directory_and_nothing_else(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00a40004026f0700", "6a82"); /* not in the MF */
     expect(scene, "00a40004027fff00", "6a82"); /* no application yet */
     expect(scene, "00a40004027ff000", "6a82"); /* an ADF is in no directory */
@@ -181,7 +125,7 @@ static void a_fid_means_what_is_near_the_current_directory_and_nothing_else(void
 static void paths_go_from_the_mf_or_from_here(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00a40804047fff6f0700", "6a82");
     say(scene, SELECT_USIM);
     expect_fid(scene, "00a40804047fff6f0700", "6f07");
@@ -198,7 +142,7 @@ static void paths_go_from_the_mf_or_from_here(void **state) {
 static void a_select_that_fails_leaves_the_selection_alone(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     say(scene, "00a40004026fad00");
     expect(scene, "00a40004026fff00", "6a82");
@@ -212,7 +156,7 @@ static void a_select_that_fails_leaves_the_selection_alone(void **state) {
 static void status_tells_the_directory_and_the_application(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect_fid(scene, "80f2000000", "3f00");
     expect(scene, "80f2000100", "6985");
     say(scene, SELECT_USIM);
@@ -226,7 +170,7 @@ static void status_tells_the_directory_and_the_application(void **state) {
 static void reads_are_bounded_by_the_file_and_le(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00b0000001", "6986");
     say(scene, "00a40004022fe200");
     expect(scene, "00b0000004", "988802019000");
@@ -251,7 +195,7 @@ static void reads_are_bounded_by_the_file_and_le(void **state) {
 static void what_the_pin_may_update_is_updated_and_the_rest_is_not(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     say(scene, "00a40004026fd600");
     expect(scene, "00d6000103aabbcc", "9000");
@@ -271,7 +215,7 @@ static void what_the_pin_may_update_is_updated_and_the_rest_is_not(void **state)
 static void a_channel_has_its_own_selection_and_a_number_of_the_cards_choice(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "0070000001", "019000");
     expect(scene, "0070000000", "029000");
     assert_true(card_channel_is_open(scene->card, 2));
@@ -295,7 +239,7 @@ static void a_channel_has_its_own_selection_and_a_number_of_the_cards_choice(voi
 static void closing_what_is_not_open_or_the_basic_channel_is_refused(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00708001", "6881");
     expect(scene, "00708013", "6881");
     expect(scene, "007080ff", "6881");
@@ -308,11 +252,11 @@ static void a_card_without_logical_channels_refuses_them(void **state) {
     struct scene *scene = *state;
 
     scene->options.channels = 0;
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "0070000001", "6881");
     expect(scene, "01a4000c023f00", "6881");
     scene->options.channels = CARD_CHANNELS_MAX;
-    insert(scene);
+    scene_insert(scene);
     for (unsigned i = 1; i <= CARD_CHANNELS_MAX; i++)
         assert_int_equal(strtoul(say(scene, "0070000001"), NULL, 16) >> 16, i);
     expect_fid(scene, "cff2000000", "3f00"); /* channel 19 */
@@ -322,7 +266,7 @@ static void a_card_without_logical_channels_refuses_them(void **state) {
 static void the_published_autn_gives_the_published_keys_once(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, AKA, KEYS "9000");
     assert_memory_equal(say(scene, AKA), "dc0e", 4);
@@ -333,7 +277,7 @@ static void kc_follows_when_the_card_offers_gsm_access(void **state) {
     struct scene *scene = *state;
 
     scene->options.gsm_access = true;
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, AKA, KEYS "08eae4be823af9a08b9000");
     say(scene, "00a40004026f3800");
@@ -345,7 +289,7 @@ static void res_is_as_long_as_the_card_was_made(void **state) {
     struct scene *scene = *state;
 
     scene->options.res_length = 4;
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, AKA, "db04a54211d510" CK "10" IK "9000");
 }
@@ -384,7 +328,7 @@ static void a_stale_sqn_brings_an_auts_with_9000_that_resynchronises_the_network
     struct scene *scene = *state;
     uint64_t start = scene->options.subscriber->sqn;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     assert_memory_equal(authenticate(scene, start + 32 * 100 + 9, -1), "db08", 4);
     assert_true(sqn_of_auts(scene, authenticate(scene, start + 9, -1)) == start + 32 * 100 + 9);
@@ -396,7 +340,7 @@ static void a_wrong_mac_is_9862_even_when_the_sqn_is_stale_too(void **state) {
     struct scene *scene = *state;
     uint64_t start = scene->options.subscriber->sqn;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     for (int i = 0; i < MILENAGE_AUTN; i++) {
         assert_string_equal(authenticate(scene, start, i), "9862");
@@ -409,7 +353,7 @@ static void a_wrong_mac_is_9862_even_when_the_sqn_is_stale_too(void **state) {
 static void authenticate_wants_the_usim_on_its_own_channel(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, AKA, "6985");
     say(scene, "0070000001");
     say(scene, "01a4040407a000000087100200");
@@ -422,7 +366,7 @@ static void authenticate_wants_the_usim_on_its_own_channel(void **state) {
 static void authenticate_with_a_wrong_body_or_context_is_refused_by_name(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, "008800811110" RAND "00", "6700");
     expect(scene, "0088008100", "6700");
@@ -438,7 +382,7 @@ static void an_enabled_pin_guards_files_and_authenticate(void **state) {
     struct scene *scene = *state;
 
     scene->options.pin_enabled = true;
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, AKA, "6982");
     say(scene, "00a40004026f0700");
@@ -455,7 +399,7 @@ static void the_pin_has_three_tries_that_a_query_does_not_cost(void **state) {
     struct scene *scene = *state;
 
     scene->options.pin_enabled = true;
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00200001", "63c3");
     expect(scene, "0020000100", "63c3");
     expect(scene, "002000010831313131ffffffff", "63c2");
@@ -474,13 +418,13 @@ static void verify_names_what_is_wrong_with_it(void **state) {
     struct scene *scene = *state;
 
     scene->options.pin_enabled = true;
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "002000010431323334", "6700");
     expect(scene, "002001020831323334ffffffff", "6a86");
     expect(scene, "002000110831323334ffffffff", "6a88");
     expect(scene, "00200001", "63c3");
     scene->options.pin_enabled = false;
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "002000010831323334ffffffff", "6984");
 }
 
@@ -488,7 +432,7 @@ static void a_reset_clears_channels_selection_and_pin_and_keeps_the_sqn(void **s
     struct scene *scene = *state;
 
     scene->options.pin_enabled = true;
-    insert(scene);
+    scene_insert(scene);
     say(scene, "0070000001");
     say(scene, SELECT_USIM);
     say(scene, "002000010831323334ffffffff");
@@ -509,7 +453,7 @@ static void in_the_t0_shape_data_comes_by_get_response_and_a_wrong_le_by_6c(void
     struct scene *scene = *state;
 
     scene->options.shape = CARD_SHAPE_T0;
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "00a40004022fe2", "6119");
     assert_memory_equal(say(scene, "00c0000019"), "6217", 4);
     expect(scene, "00c0000019", "6985"); /* once */
@@ -526,7 +470,7 @@ static void in_the_t0_shape_authenticate_is_61_and_its_keys_come_once(void **sta
     struct scene *scene = *state;
 
     scene->options.shape = CARD_SHAPE_T0;
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     expect(scene, "008800812210" RAND "10" AUTN, "612c");
     expect(scene, "00c0000000", "6c2c");
@@ -540,7 +484,7 @@ static void in_the_t0_shape_authenticate_is_61_and_its_keys_come_once(void **sta
 static void in_the_t1_shape_data_comes_at_once_and_without_le_on_request(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     assert_string_equal(say(scene, "00a40004022fe200") + 2 * 0x19, "9000");
     expect(scene, "00a40004022fe2", "6119");
     assert_string_equal(say(scene, "00c0000000") + 2 * 0x19, "9000");
@@ -554,7 +498,7 @@ static void wrong_classes_instructions_and_lengths_each_have_their_status(void *
     struct scene *scene = *state;
     uint8_t octets[CARD_COMMAND_MAX + 1] = {0}, reply[CARD_REPLY_MAX];
 
-    insert(scene);
+    scene_insert(scene);
     expect(scene, "a0a40000023f00", "6e00");
     expect(scene, "10a40004023f0000", "6e00");
     expect(scene, "20a40004023f0000", "6e00");
@@ -580,7 +524,7 @@ static void no_octets_whatever_make_the_card_misbehave(void **state) {
     struct scene *scene = *state;
     uint32_t random = 1;
 
-    insert(scene);
+    scene_insert(scene);
     for (unsigned round = 0; round < 200000; round++) {
         static const uint8_t instructions[] = {0xa4, 0xf2, 0xb0, 0xb2, 0xd6,
                                                0xdc, 0x20, 0x70, 0x88, 0xc0};
@@ -607,7 +551,7 @@ static void no_octets_whatever_make_the_card_misbehave(void **state) {
 static void without_power_there_is_no_answer(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     card_power(scene->card, false);
     expect(scene, "00a40004023f0000", "");
     assert_int_equal(card_count_apdus(scene->card), 0);
@@ -616,7 +560,7 @@ static void without_power_there_is_no_answer(void **state) {
 static void a_belief_holds_for_one_authenticate_and_changes_no_state(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     card_believe(scene->card, CARD_BELIEF_WRONG_MAC);
     expect(scene, AKA, "9862");
@@ -628,7 +572,7 @@ static void a_belief_holds_for_one_authenticate_and_changes_no_state(void **stat
 static void a_truncated_answer_keeps_its_status_and_loses_its_tail_once(void **state) {
     struct scene *scene = *state;
 
-    insert(scene);
+    scene_insert(scene);
     say(scene, SELECT_USIM);
     card_truncate(scene->card, 17);
     expect(scene, AKA, "db08" RES "10" CK "9000");
@@ -651,7 +595,7 @@ static void the_atr_is_consistent_and_offers_the_protocol_of_the_shape(void **st
         unsigned following;
 
         scene->options.shape = shapes[i];
-        insert(scene);
+        scene_insert(scene);
         length = card_atr(scene->card, atr);
         assert_int_equal(atr[0], 0x3b);
         for (size_t k = 1; k < length; k++)
@@ -687,7 +631,7 @@ static void options_that_no_card_can_have_are_refused(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, scene_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

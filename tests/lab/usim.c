@@ -128,16 +128,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static const struct lab_subscriber *find(const struct lab_subscribers *subscribers,
-                                         const char *name) {
-    const struct lab_subscriber *found;
-
-    if (!name)
-        return &subscribers->list[0];
-    found = lab_subscribers_by_name(subscribers, name);
-    return found ? found : lab_subscribers_by_imsi(subscribers, name);
-}
-
 int usim_main(int argc, char **argv) {
     static const struct argp argp = {
         .options = argp_options,
@@ -164,7 +154,7 @@ int usim_main(int argc, char **argv) {
         fprintf(stderr, "keystrap-lab usim: %s\n", error);
         return EX_CONFIG;
     }
-    subscriber = find(&subscribers, options.subscriber);
+    subscriber = lab_subscribers_find(&subscribers, options.subscriber);
     if (subscriber)
         code = usim_run(&options, subscriber);
     else
