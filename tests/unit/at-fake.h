@@ -6,41 +6,30 @@
  * of its own names, so that it may go and come back. It has the quirks of modems in the field on demand.
  */
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "modem-line.h"
 
 #define AT_FAKE_STATUS "8410a0000000871002ff44ffff89ffffffff9000"
 
 struct at_fake {
-    int fd;
+    struct modem_line line;
     char directory[64];
     char link[96];
-    pthread_t thread;
-    int stop[2]; /* a pipe that ends the thread */
-    pthread_mutex_t lock; /* guards what follows */
 
     /* set by the test */
-    const char *pin;      /* the answer to +CPIN?: "+CPIN: READY", or an error */
-    bool echo;            /* in spite of ATE0 */
-    bool narrow;          /* no space behind the colon, no quotes */
-    bool chatty;          /* between any two lines something that nobody asked for */
-    bool bare;            /* +CCHO answers with the number alone */
+    const char *pin; /* the answer to +CPIN?: "+CPIN: READY", or an error */
+    bool echo;       /* in spite of ATE0 */
+    bool narrow;     /* no space behind the colon, no quotes */
+    bool chatty;     /* between any two lines something that nobody asked for */
+    bool bare;       /* +CCHO answers with the number alone */
     bool without_ccho;
     bool silent;
-    const char *cgla;     /* the answer to +CGLA instead of the usual */
+    const char *cgla; /* the answer to +CGLA instead of the usual */
     const char *open_error;
 
     /* counted */
@@ -52,9 +41,9 @@ static inline void at_fake_say(struct at_fake *fake, const char *line) {
     char text[1400];
 
     if (fake->chatty)
-        (void)!write(fake->fd, "\r\n+CREG: 1,\"00C3\",\"0123\"\r\n", 26);
+        (void)!write(fake->line.client, "\r\n+CREG: 1,\"00C3\",\"0123\"\r\n", 26);
     (void)snprintf(text, sizeof(text), "\r\n%s\r\n", line);
-    (void)!write(fake->fd, text, strlen(text));
+    (void)!write(fake->line.client, text, strlen(text));
 }
 
 static inline void at_fake_response(struct at_fake *fake, const char *name, const char *hex) {
@@ -98,8 +87,8 @@ static inline void at_fake_ccho(struct at_fake *fake) {
 
 static inline void at_fake_command(struct at_fake *fake, const char *command) {
     if (fake->echo) {
-        (void)!write(fake->fd, command, strlen(command));
-        (void)!write(fake->fd, "\r", 1);
+        (void)!write(fake->line.client, command, strlen(command));
+        (void)!write(fake->line.client, "\r", 1);
     }
     if (fake->silent)
         return;
@@ -124,64 +113,44 @@ static inline void at_fake_command(struct at_fake *fake, const char *command) {
     }
 }
 
-static inline void *at_fake_thread(void *argument) {
-    struct at_fake *fake = argument;
-    struct pollfd fds[] = {{.fd = fake->fd, .events = POLLIN},
-                           {.fd = fake->stop[0], .events = POLLIN}};
-    char line[640];
+static inline void at_fake_serve(struct modem_line *line, int fd) {
+    struct at_fake *fake = (struct at_fake *)line;
+    char command[640];
     size_t length = 0;
-    char octet;
+    uint8_t octet;
 
-    for (;;) {
-        /* While nobody has the port open, it hangs up: look again soon. */
-        if (poll(fds, 2, -1) < 0 || fds[1].revents)
-            return NULL;
-        if (read(fake->fd, &octet, 1) != 1) {
-            (void)poll(&fds[1], 1, 10);
+    while (modem_line_read(fd, line->stop[0], &octet, 1)) {
+        if (octet != '\r' && length + 1 < sizeof(command)) {
+            command[length++] = (char)octet;
             continue;
         }
-        if (octet != '\r' && length + 1 < sizeof(line)) {
-            line[length++] = octet;
-            continue;
-        }
-        line[length] = '\0';
+        command[length] = '\0';
         length = 0;
-        pthread_mutex_lock(&fake->lock);
-        at_fake_command(fake, line);
-        pthread_mutex_unlock(&fake->lock);
+        pthread_mutex_lock(&line->lock);
+        at_fake_command(fake, command);
+        pthread_mutex_unlock(&line->lock);
     }
 }
 
 /* The modem is plugged in: its port appears. */
 static inline void at_fake_plug(struct at_fake *fake) {
-    struct termios settings;
+    char path[64];
+    int fd = modem_line_pty(path, sizeof(path));
 
-    fake->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(fake->fd >= 0);
-    assert_int_equal(grantpt(fake->fd), 0);
-    assert_int_equal(unlockpt(fake->fd), 0);
-    assert_int_equal(tcgetattr(fake->fd, &settings), 0);
-    cfmakeraw(&settings);
-    assert_int_equal(tcsetattr(fake->fd, TCSANOW, &settings), 0);
-    assert_int_equal(pipe2(fake->stop, O_CLOEXEC), 0);
-    assert_int_equal(symlink(ptsname(fake->fd), fake->link), 0);
-    assert_int_equal(pthread_create(&fake->thread, NULL, at_fake_thread, fake), 0);
+    assert_int_equal(symlink(path, fake->link), 0);
+    modem_line_start(&fake->line, -1, fd);
 }
 
 static inline void at_fake_pull(struct at_fake *fake) {
-    (void)!write(fake->stop[1], "", 1);
-    pthread_join(fake->thread, NULL);
     (void)unlink(fake->link);
-    close(fake->fd);
-    close(fake->stop[0]);
-    close(fake->stop[1]);
+    modem_line_stop(&fake->line);
 }
 
 static inline void at_fake_init(struct at_fake *fake) {
     const char *parent = getenv("TMPDIR");
 
-    *fake = (struct at_fake){.pin = "+CPIN: READY"};
-    pthread_mutex_init(&fake->lock, NULL);
+    *fake = (struct at_fake){.line = MODEM_LINE_NONE, .pin = "+CPIN: READY"};
+    fake->line.serve = at_fake_serve;
     (void)snprintf(fake->directory, sizeof(fake->directory), "%s/keystrap-at-XXXXXX",
                    parent ? parent : "/tmp");
     assert_non_null(mkdtemp(fake->directory));
@@ -191,17 +160,3 @@ static inline void at_fake_init(struct at_fake *fake) {
 static inline void at_fake_done(struct at_fake *fake) {
     (void)rmdir(fake->directory);
 }
-
-#define at_fake_do(fake, what)                          \
-    ({                                                  \
-        pthread_mutex_lock(&(fake)->lock);              \
-        __typeof__((fake)->what) _value = (fake)->what; \
-        pthread_mutex_unlock(&(fake)->lock);            \
-        _value;                                         \
-    })
-#define at_fake_set(fake, what, value)       \
-    do {                                     \
-        pthread_mutex_lock(&(fake)->lock);   \
-        (fake)->what = (value);              \
-        pthread_mutex_unlock(&(fake)->lock); \
-    } while (0)

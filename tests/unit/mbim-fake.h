@@ -10,7 +10,6 @@
  * answer has a status in place of the kind.
  */
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,11 +29,7 @@
 #define MBIM_FAKE_PROXY         0x83
 
 struct mbim_fake {
-    int listener; /* -1 where it is a device */
-    int stop[2];  /* a pipe that ends the thread */
-    int client; /* -1 when nobody is connected */
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
+    struct modem_line line;
 
     /* set by the test */
     uint32_t ready; /* subscriber ready state */
@@ -43,8 +38,8 @@ struct mbim_fake {
     uint32_t apdu_status;
     uint32_t auth_status;
     uint32_t res_length;
-    bool silent;         /* no command is answered */
-    bool long_response;  /* an answer of the card that says more than there is */
+    bool silent;        /* no command is answered */
+    bool long_response; /* an answer of the card that says more than there is */
     bool without_imsi;
 
     /* counted */
@@ -70,7 +65,7 @@ static inline size_t mbim_fake_put(uint8_t *to, uint32_t value) {
 
 static inline void mbim_fake_send(struct mbim_fake *fake, uint8_t *message, size_t length) {
     (void)mbim_fake_put(message + 4, (uint32_t)length);
-    modem_line_write(fake->client, message, length);
+    modem_line_write(fake->line.client, message, length);
 }
 
 /* COMMAND_DONE for @request with @status and @length octets of buffer, and INDICATE_STATUS, whose head is like it. */
@@ -214,7 +209,7 @@ static inline void mbim_fake_answer(struct mbim_fake *fake, const uint8_t *reque
     const uint32_t type = mbim_fake_get(request);
     uint8_t done[16] = {0};
 
-    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_lock(&fake->line.lock);
     if (type == 3) {
         mbim_fake_command(fake, request);
     } else if (type == 1 || type == 2) {
@@ -222,97 +217,47 @@ static inline void mbim_fake_answer(struct mbim_fake *fake, const uint8_t *reque
         memcpy(done + 8, request + 8, 4);
         mbim_fake_send(fake, done, sizeof(done));
     }
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_unlock(&fake->line.lock);
 }
 
 /* Messages of whoever is at the other end, until he leaves. */
-static inline void mbim_fake_serve(struct mbim_fake *fake, int fd) {
+static inline void mbim_fake_serve(struct modem_line *line, int fd) {
+    struct mbim_fake *fake = (struct mbim_fake *)line;
     uint8_t request[4096];
     uint32_t rest;
 
-    while (modem_line_read(fd, fake->stop[0], request, 12)) {
+    while (modem_line_read(fd, line->stop[0], request, 12)) {
         rest = mbim_fake_get(request + 4) - 12;
         assert_true(rest < sizeof(request) - 12);
-        if (!modem_line_read(fd, fake->stop[0], request + 12, rest))
+        if (!modem_line_read(fd, line->stop[0], request + 12, rest))
             break;
         mbim_fake_answer(fake, request);
     }
 }
 
-static inline void *mbim_fake_thread(void *argument) {
-    struct mbim_fake *fake = argument;
-    int fd;
-
-    if (fake->listener < 0)
-        mbim_fake_serve(fake, fake->client);
-    while (fake->listener >= 0 && (fd = accept(fake->listener, NULL, NULL)) >= 0) {
-        pthread_mutex_lock(&fake->lock);
-        fake->client = fd;
-        pthread_mutex_unlock(&fake->lock);
-        mbim_fake_serve(fake, fd);
-        pthread_mutex_lock(&fake->lock);
-        fake->client = -1;
-        pthread_mutex_unlock(&fake->lock);
-        close(fd);
-    }
-    return NULL;
-}
-
-static inline void mbim_fake_run(struct mbim_fake *fake, int listener, int client) {
-    *fake = (struct mbim_fake){.client = -1, .ready = 1, .opens = 2, .res_length = 8};
-    fake->listener = listener;
-    fake->client = client;
-    pthread_mutex_init(&fake->lock, NULL);
-    assert_int_equal(pipe2(fake->stop, O_CLOEXEC), 0);
-    assert_int_equal(pthread_create(&fake->thread, NULL, mbim_fake_thread, fake), 0);
+static inline void mbim_fake_init(struct mbim_fake *fake) {
+    *fake = (struct mbim_fake){.line = MODEM_LINE_NONE, .ready = 1, .opens = 2, .res_length = 8};
+    fake->line.serve = mbim_fake_serve;
 }
 
 /* Listen where mbim-proxy does; the network namespace is the test's own. */
 static inline void mbim_fake_start(struct mbim_fake *fake) {
-    mbim_fake_run(fake, modem_line_listen("mbim-proxy"), -1);
+    mbim_fake_init(fake);
+    modem_line_start(&fake->line, modem_line_listen("mbim-proxy"), -1);
 }
 
 /* Be a device with a path. */
 static inline void mbim_fake_start_device(struct mbim_fake *fake, char *ret_path, size_t size) {
-    int fd = modem_line_pty(ret_path, size);
-
-    mbim_fake_run(fake, -1, fd);
+    mbim_fake_init(fake);
+    modem_line_start(&fake->line, -1, modem_line_pty(ret_path, size));
 }
-
-/* As a modem that is pulled: the connection breaks, and nobody listens any more. */
-static inline void mbim_fake_stop(struct mbim_fake *fake) {
-    if (fake->listener >= 0)
-        shutdown(fake->listener, SHUT_RDWR);
-    (void)!write(fake->stop[1], "", 1);
-    pthread_join(fake->thread, NULL);
-    if (fake->listener >= 0)
-        close(fake->listener);
-    else
-        close(fake->client);
-    close(fake->stop[0]);
-    close(fake->stop[1]);
-}
-
-#define mbim_fake_do(fake, what)                        \
-    ({                                                  \
-        pthread_mutex_lock(&(fake)->lock);              \
-        __typeof__((fake)->what) _value = (fake)->what; \
-        pthread_mutex_unlock(&(fake)->lock);            \
-        _value;                                         \
-    })
-#define mbim_fake_set(fake, what, value)     \
-    do {                                     \
-        pthread_mutex_lock(&(fake)->lock);   \
-        (fake)->what = (value);              \
-        pthread_mutex_unlock(&(fake)->lock); \
-    } while (0)
 
 /* Subscriber ready status, as the modem tells without being asked. */
 static inline void mbim_fake_indicate(struct mbim_fake *fake) {
     uint8_t message[256] = {0};
     size_t at = 0, length;
 
-    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_lock(&fake->line.lock);
     at += mbim_fake_put(message + at, 0x80000007u);
     at += mbim_fake_put(message + at, 0);
     at += mbim_fake_put(message + at, 0);
@@ -324,5 +269,5 @@ static inline void mbim_fake_indicate(struct mbim_fake *fake) {
     length = mbim_fake_subscriber(fake, message + at + 4);
     at += mbim_fake_put(message + at, (uint32_t)length);
     mbim_fake_send(fake, message, at + length);
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_unlock(&fake->line.lock);
 }

@@ -162,3 +162,23 @@ static inline void world_plugin_bye(struct world_plugin *plugin) {
     world_plugin_send(plugin);
     assert_int_equal(world_plugin_ended(plugin), 0);
 }
+
+static inline enum keystrap_plugin_result world_plugin_open_channel(struct world_plugin *plugin,
+                                                                    const uint8_t *aid,
+                                                                    size_t length) {
+    packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_OPEN_CHANNEL, ++plugin->serial);
+    packet_append(&plugin->packet, KEYSTRAP_FIELD_AID, aid, length);
+    world_plugin_send(plugin);
+    return world_plugin_answer(plugin);
+}
+
+/* The last answer has @field, with these octets. */
+static inline void world_plugin_assert(struct world_plugin *plugin, uint8_t field,
+                                       const void *expected, size_t expected_length) {
+    const uint8_t *value;
+    size_t length;
+
+    assert_true(packet_get(&plugin->packet, field, &value, &length));
+    assert_int_equal(length, expected_length);
+    assert_memory_equal(value, expected, length);
+}

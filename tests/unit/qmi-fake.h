@@ -9,7 +9,6 @@
  * service 0, else two), message (u16), length of the fields (u16); fields of type, length (u16), value.
  */
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,39 +23,35 @@
 
 #include "modem-line.h"
 
-#define QMI_FAKE_USIM "\xa0\x00\x00\x00\x87\x10\x02\xff\x44\xff\xff\x89"
-#define QMI_FAKE_ISIM "\xa0\x00\x00\x00\x87\x10\x04\xff\x44\xff\xff\x89"
+#define QMI_FAKE_USIM       "\xa0\x00\x00\x00\x87\x10\x02\xff\x44\xff\xff\x89"
+#define QMI_FAKE_ISIM       "\xa0\x00\x00\x00\x87\x10\x04\xff\x44\xff\xff\x89"
 #define QMI_FAKE_AID_LENGTH 12
 
 struct qmi_fake {
-    int listener; /* -1 where it is a device */
-    int stop[2];  /* a pipe that ends the thread */
-    int client; /* -1 when nobody is connected */
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
+    struct modem_line line;
 
     /* set by the test */
     uint8_t cards[2]; /* QMI_UIM_CARD_STATE_* of two slots */
     uint16_t open_error;
     uint16_t apdu_error;
     uint16_t auth_error;
-    bool silent;       /* UIM gives no answer */
+    bool silent; /* UIM gives no answer */
     bool isim_only;
     bool auth_without_status;
-    uint8_t auth_dislikes; /* the first octet of data that it does not understand */
-    uint8_t opens;     /* the channel that it opens */
+    uint8_t auth_dislikes;       /* the first octet of data that it does not understand */
+    uint8_t opens;               /* the channel that it opens */
     const uint8_t *raw_response; /* instead of the TLV of an answer to Send APDU */
     size_t raw_response_length;
     uint8_t selected; /* last octet of the AID that STATUS tells */
 
     /* counted */
-    unsigned cids;      /* that are allocated */
-    unsigned channels;  /* that are open */
+    unsigned cids;     /* that are allocated */
+    unsigned channels; /* that are open */
     unsigned closed[20];
     unsigned completes;
-    uint8_t apdu[300];  /* the last, as the TLVs have it: slot, channel, octets */
+    uint8_t apdu[300]; /* the last, as the TLVs have it: slot, channel, octets */
     size_t apdu_length;
-    uint8_t auth[300];  /* session, then context, length and data */
+    uint8_t auth[300]; /* session, then context, length and data */
     size_t auth_length;
 };
 
@@ -111,7 +106,7 @@ static inline void qmi_fake_send(struct qmi_fake *fake, uint8_t service, uint8_t
     frame[at++] = (uint8_t)length;
     frame[at++] = (uint8_t)(length >> 8);
     memcpy(frame + at, fields, length);
-    modem_line_write(fake->client, frame, at + length);
+    modem_line_write(fake->line.client, frame, at + length);
 }
 
 /* Get Card Status' field: the card of slot 1 is the modem's own. */
@@ -200,9 +195,10 @@ static inline size_t qmi_fake_auth(struct qmi_fake *fake, const uint8_t *fields,
 
 /* Files by identifier: ICCID, IMSI, AD, UST; IMPI and IST of an ISIM. Any other is not there. */
 static inline size_t qmi_fake_read(const uint8_t *fields, size_t length, uint8_t *to) {
-    static const uint8_t iccid[] = {0x0a, 0x00, 0x98, 0x44, 0x00, 0x00, 0x00,
-                                    0x00, 0x00, 0x00, 0x00, 0x41};
-    static const uint8_t imsi[] = {0x09, 0x00, 0x08, 0x09, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x10};
+    static const uint8_t iccid[] = {0x0a, 0x00, 0x98, 0x44, 0x00, 0x00,
+                                    0x00, 0x00, 0x00, 0x00, 0x00, 0x41};
+    static const uint8_t imsi[] = {0x09, 0x00, 0x08, 0x09, 0x10, 0x10,
+                                   0x00, 0x00, 0x00, 0x00, 0x10};
     static const uint8_t impi[] = {0x07, 0x00, 0x80, 0x05, 'u', '@', 'h', '.', 'x'};
     size_t n, at = qmi_fake_result(to, 0);
     const uint8_t *session = qmi_fake_find(fields, length, 0x01, &n);
@@ -274,7 +270,7 @@ static inline void qmi_fake_answer(struct qmi_fake *fake, const uint8_t *frame) 
     uint8_t fields[1024];
     size_t n;
 
-    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_lock(&fake->line.lock);
     if (service == 0) {
         n = qmi_fake_control(fake, message, fields);
         qmi_fake_send(fake, 0, 0, 0x01, frame[7], message, fields, n);
@@ -284,101 +280,51 @@ static inline void qmi_fake_answer(struct qmi_fake *fake, const uint8_t *frame) 
             qmi_fake_send(fake, service, cid, 0x02, (uint16_t)(frame[7] | frame[8] << 8), message,
                           fields, n);
     }
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_unlock(&fake->line.lock);
 }
 
 /* Frames of whoever is at the other end, until he leaves. */
-static inline void qmi_fake_serve(struct qmi_fake *fake, int fd) {
+static inline void qmi_fake_serve(struct modem_line *line, int fd) {
+    struct qmi_fake *fake = (struct qmi_fake *)line;
     uint8_t frame[4096];
     size_t rest;
 
-    while (modem_line_read(fd, fake->stop[0], frame, 3)) {
+    while (modem_line_read(fd, line->stop[0], frame, 3)) {
         rest = (size_t)(frame[1] | frame[2] << 8) - 2;
         assert_true(rest < sizeof(frame) - 3);
-        if (!modem_line_read(fd, fake->stop[0], frame + 3, rest))
+        if (!modem_line_read(fd, line->stop[0], frame + 3, rest))
             break;
         qmi_fake_answer(fake, frame);
     }
 }
 
-static inline void *qmi_fake_thread(void *argument) {
-    struct qmi_fake *fake = argument;
-    int fd;
-
-    if (fake->listener < 0)
-        qmi_fake_serve(fake, fake->client);
-    while (fake->listener >= 0 && (fd = accept(fake->listener, NULL, NULL)) >= 0) {
-        pthread_mutex_lock(&fake->lock);
-        fake->client = fd;
-        pthread_mutex_unlock(&fake->lock);
-        qmi_fake_serve(fake, fd);
-        pthread_mutex_lock(&fake->lock);
-        fake->client = -1;
-        pthread_mutex_unlock(&fake->lock);
-        close(fd);
-    }
-    return NULL;
-}
-
-static inline void qmi_fake_run(struct qmi_fake *fake, int listener, int client) {
-    *fake = (struct qmi_fake){.client = -1, .cards = {1, 1}, .opens = 2, .selected = 0x89};
-    fake->listener = listener;
-    fake->client = client;
-    pthread_mutex_init(&fake->lock, NULL);
-    assert_int_equal(pipe2(fake->stop, O_CLOEXEC), 0);
-    assert_int_equal(pthread_create(&fake->thread, NULL, qmi_fake_thread, fake), 0);
+static inline void qmi_fake_init(struct qmi_fake *fake) {
+    *fake =
+        (struct qmi_fake){.line = MODEM_LINE_NONE, .cards = {1, 1}, .opens = 2, .selected = 0x89};
+    fake->line.serve = qmi_fake_serve;
 }
 
 /* Listen where qmi-proxy does; the network namespace is the test's own. */
 static inline void qmi_fake_start(struct qmi_fake *fake) {
-    qmi_fake_run(fake, modem_line_listen("qmi-proxy"), -1);
+    qmi_fake_init(fake);
+    modem_line_start(&fake->line, modem_line_listen("qmi-proxy"), -1);
 }
 
 /* Be a device with a path. */
 static inline void qmi_fake_start_device(struct qmi_fake *fake, char *ret_path, size_t size) {
-    int fd = modem_line_pty(ret_path, size);
-
-    qmi_fake_run(fake, -1, fd);
+    qmi_fake_init(fake);
+    modem_line_start(&fake->line, -1, modem_line_pty(ret_path, size));
 }
-
-/* As a modem that is pulled: the connection breaks, and nobody listens any more. */
-static inline void qmi_fake_stop(struct qmi_fake *fake) {
-    if (fake->listener >= 0)
-        shutdown(fake->listener, SHUT_RDWR);
-    (void)!write(fake->stop[1], "", 1);
-    pthread_join(fake->thread, NULL);
-    if (fake->listener >= 0)
-        close(fake->listener);
-    else
-        close(fake->client);
-    close(fake->stop[0]);
-    close(fake->stop[1]);
-}
-
-/* Something that was set, read or counted. */
-#define qmi_fake_do(fake, what)                   \
-    ({                                            \
-        pthread_mutex_lock(&(fake)->lock);        \
-        __typeof__((fake)->what) _value = (fake)->what; \
-        pthread_mutex_unlock(&(fake)->lock);      \
-        _value;                                   \
-    })
-#define qmi_fake_set(fake, what, value)    \
-    do {                                   \
-        pthread_mutex_lock(&(fake)->lock); \
-        (fake)->what = (value);            \
-        pthread_mutex_unlock(&(fake)->lock); \
-    } while (0)
 
 /* Card Status or Refresh, as the modem tells without being asked. */
 static inline void qmi_fake_indicate_cards(struct qmi_fake *fake) {
     uint8_t fields[512];
     size_t n;
 
-    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_lock(&fake->line.lock);
     n = qmi_fake_cards(fake, fields);
     qmi_fake_send(fake, 0x0b, 7, 0x04, 0, 0x0032, fields, n);
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_unlock(&fake->line.lock);
 }
 
 static inline void qmi_fake_indicate_refresh(struct qmi_fake *fake, uint8_t stage, uint8_t mode) {
@@ -386,7 +332,7 @@ static inline void qmi_fake_indicate_refresh(struct qmi_fake *fake, uint8_t stag
     uint8_t fields[32];
     size_t n = qmi_fake_tlv(fields, 0x10, event, sizeof(event));
 
-    pthread_mutex_lock(&fake->lock);
+    pthread_mutex_lock(&fake->line.lock);
     qmi_fake_send(fake, 0x0b, 7, 0x04, 0, 0x0033, fields, n);
-    pthread_mutex_unlock(&fake->lock);
+    pthread_mutex_unlock(&fake->line.lock);
 }

@@ -36,15 +36,8 @@ static void with_modem(struct world_plugin *plugin) {
 
 static void leave(struct world_plugin *plugin) {
     world_plugin_bye(plugin);
-    assert_int_equal(at_fake_do(&fake, sessions), 0);
+    assert_int_equal(modem_fake_get(&fake, sessions), 0);
     at_fake_pull(&fake);
-}
-
-static enum keystrap_plugin_result open_channel(struct world_plugin *plugin) {
-    packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_OPEN_CHANNEL, ++plugin->serial);
-    packet_append(&plugin->packet, KEYSTRAP_FIELD_AID, usim, sizeof(usim));
-    world_plugin_send(plugin);
-    return world_plugin_answer(plugin);
 }
 
 static enum keystrap_plugin_result close_left(struct world_plugin *plugin, const char *aid) {
@@ -55,22 +48,12 @@ static enum keystrap_plugin_result close_left(struct world_plugin *plugin, const
     return world_plugin_answer(plugin);
 }
 
-static void assert_octets(struct world_plugin *plugin, uint8_t field, const void *expected,
-                          size_t expected_length) {
-    const uint8_t *value;
-    size_t length;
-
-    assert_true(packet_get(&plugin->packet, field, &value, &length));
-    assert_int_equal(length, expected_length);
-    assert_memory_equal(value, expected, length);
-}
-
 static void assert_exchange(struct world_plugin *plugin) {
-    assert_int_equal(open_channel(plugin), KEYSTRAP_RESULT_OK);
-    assert_octets(plugin, KEYSTRAP_FIELD_CHANNEL, "\x01", 1);
-    assert_octets(plugin, KEYSTRAP_FIELD_RESPONSE, "\x90\x00", 2);
+    assert_int_equal(world_plugin_open_channel(plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
+    world_plugin_assert(plugin, KEYSTRAP_FIELD_CHANNEL, "\x01", 1);
+    world_plugin_assert(plugin, KEYSTRAP_FIELD_RESPONSE, "\x90\x00", 2);
     assert_int_equal(world_plugin_apdu(plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
-    assert_octets(plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_assert(plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
     assert_string_equal(fake.last, "AT+CGLA=1,10,\"01b0000002\"");
 }
 
@@ -80,7 +63,7 @@ static void test_a_session_is_a_channel(void **state) {
     (void)state;
     with_modem(&plugin);
     assert_exchange(&plugin);
-    assert_int_equal(at_fake_do(&fake, sessions), 1);
+    assert_int_equal(modem_fake_get(&fake, sessions), 1);
     /* The basic channel has no session. */
     assert_int_equal(world_plugin_apdu(&plugin, "\x00\xb0\x00\x00\x02", 5), KEYSTRAP_RESULT_OK);
     assert_string_equal(fake.last, "AT+CSIM=10,\"00b0000002\"");
@@ -109,10 +92,10 @@ static void test_a_modem_without_sessions_opens_channels_by_the_card(void **stat
     (void)state;
     fake.without_ccho = true;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
     assert_string_equal(fake.last, "AT+CSIM=26,\"02a4040407a000000087100200\"");
-    assert_int_equal(at_fake_do(&fake, sessions), 1);
+    assert_int_equal(modem_fake_get(&fake, sessions), 1);
     assert_int_equal(world_plugin_apdu(&plugin, "\x02\xb0\x00\x00\x02", 5), KEYSTRAP_RESULT_OK);
     assert_string_equal(fake.last, "AT+CSIM=10,\"02b0000002\"");
     leave(&plugin);
@@ -123,30 +106,30 @@ static void test_nothing_is_left_however_it_ends(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     plugin.process.fd = safe_close(plugin.process.fd);
     assert_int_equal(world_plugin_ended(&plugin), 0);
-    assert_int_equal(at_fake_do(&fake, sessions), 0);
+    assert_int_equal(modem_fake_get(&fake, sessions), 0);
 
     start(&plugin, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(kill(plugin.process.pid, SIGTERM), 0);
     assert_int_equal(world_plugin_ended(&plugin), 0);
-    assert_int_equal(at_fake_do(&fake, sessions), 0);
+    assert_int_equal(modem_fake_get(&fake, sessions), 0);
 
     /* SIGKILL leaves it to the next one, which closes it where our application is on it. */
     start(&plugin, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(kill(plugin.process.pid, SIGKILL), 0);
     assert_int_equal(world_plugin_ended(&plugin), 256 + SIGKILL);
     start(&plugin, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(close_left(&plugin, "\xa0\x00\x00\x00\x87\x10\x04"), KEYSTRAP_RESULT_OK);
-    assert_int_equal(at_fake_do(&fake, sessions), 1);
+    assert_int_equal(modem_fake_get(&fake, sessions), 1);
     assert_int_equal(close_left(&plugin, "\xa0\x00\x00\x00\x87\x10\x02"), KEYSTRAP_RESULT_OK);
-    assert_int_equal(at_fake_do(&fake, sessions), 0);
+    assert_int_equal(modem_fake_get(&fake, sessions), 0);
     leave(&plugin);
 }
 
@@ -162,12 +145,12 @@ static void test_states_follow_the_modem_and_it_recovers(void **state) {
     at_fake_plug(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_ABSENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_ABSENT);
-    at_fake_set(&fake, pin, "+CPIN: SIM PIN");
+    modem_fake_set(&fake, pin, "+CPIN: SIM PIN");
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_OK);
 
     /* Pulled and plugged in again: whatever was open is not, and the number of a terminal may be another. */
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     at_fake_pull(&fake);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
@@ -187,13 +170,13 @@ static void test_a_lost_answer_is_told_in_time(void **state) {
     at_fake_plug(&fake);
     start(&plugin, 2000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    at_fake_set(&fake, silent, true);
+    modem_fake_set(&fake, silent, true);
     before = now_usec();
     assert_int_equal(world_plugin_apdu(&plugin, "\x00\xb0\x00\x00\x02", 5),
                      KEYSTRAP_RESULT_COMMUNICATION);
     assert_true(now_usec() - before < 3 * USEC_PER_SEC);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
-    at_fake_set(&fake, silent, false);
+    modem_fake_set(&fake, silent, false);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     leave(&plugin);
 }
@@ -215,8 +198,8 @@ static void test_what_a_modem_refuses_has_a_name(void **state) {
     (void)state;
     with_modem(&plugin);
     for (size_t i = 0; i < ELEMENTS(table); i++) {
-        at_fake_set(&fake, open_error, table[i].error);
-        assert_int_equal(open_channel(&plugin), table[i].result);
+        modem_fake_set(&fake, open_error, table[i].error);
+        assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), table[i].result);
     }
     leave(&plugin);
 }
@@ -237,18 +220,18 @@ static void test_answers_that_do_not_add_up_are_refused(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     for (size_t i = 0; i < ELEMENTS(answers); i++) {
-        at_fake_set(&fake, cgla, answers[i]);
+        modem_fake_set(&fake, cgla, answers[i]);
         assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
     }
     /* Longer than any answer. */
     memset(line, '0', sizeof(line));
     memcpy(line, "+CGLA: 600,\"", 12);
     line[sizeof(line) - 1] = '\0';
-    at_fake_set(&fake, cgla, line);
+    modem_fake_set(&fake, cgla, line);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
-    at_fake_set(&fake, cgla, NULL);
+    modem_fake_set(&fake, cgla, NULL);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
     leave(&plugin);
 }

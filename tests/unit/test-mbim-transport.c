@@ -48,15 +48,8 @@ static void with_modem(struct world_plugin *plugin, uint32_t flags) {
 }
 
 static void assert_nothing_left(void) {
-    assert_int_equal(mbim_fake_do(&fake, channels), 0);
-    mbim_fake_stop(&fake);
-}
-
-static enum keystrap_plugin_result open_channel(struct world_plugin *plugin) {
-    packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_OPEN_CHANNEL, ++plugin->serial);
-    packet_append(&plugin->packet, KEYSTRAP_FIELD_AID, usim, sizeof(usim));
-    world_plugin_send(plugin);
-    return world_plugin_answer(plugin);
+    assert_int_equal(modem_fake_get(&fake, channels), 0);
+    modem_line_stop(&fake.line);
 }
 
 static enum keystrap_plugin_result authenticate(struct world_plugin *plugin, uint8_t p2,
@@ -73,31 +66,21 @@ static enum keystrap_plugin_result authenticate(struct world_plugin *plugin, uin
     return world_plugin_answer(plugin);
 }
 
-static void assert_octets(struct world_plugin *plugin, uint8_t field, const void *expected,
-                          size_t expected_length) {
-    const uint8_t *value;
-    size_t length;
-
-    assert_true(packet_get(&plugin->packet, field, &value, &length));
-    assert_int_equal(length, expected_length);
-    assert_memory_equal(value, expected, length);
-}
-
 static void test_a_channel_and_commands_go_through_the_modem(void **state) {
     struct world_plugin plugin;
 
     (void)state;
     with_modem(&plugin, 0);
     /* What a killed predecessor left open went with its group; nobody else's channel did. */
-    assert_int_equal(mbim_fake_do(&fake, groups), 1);
+    assert_int_equal(modem_fake_get(&fake, groups), 1);
     assert_int_equal(fake.closed_group, 0x4b53);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x62\x02\x82\x00\x90\x00", 6);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x62\x02\x82\x00\x90\x00", 6);
     assert_int_equal(fake.aid_length, sizeof(usim));
     assert_memory_equal(fake.aid, usim, sizeof(usim));
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
     assert_int_equal(fake.apdu_channel, 2);
     assert_int_equal(fake.apdu_class, 0);
     assert_int_equal(fake.apdu_length, 5);
@@ -114,26 +97,26 @@ static void test_nothing_is_left_however_it_ends(void **state) {
 
     (void)state;
     with_modem(&plugin, 0);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     plugin.process.fd = safe_close(plugin.process.fd);
     assert_int_equal(world_plugin_ended(&plugin), 0);
     assert_nothing_left();
 
     with_modem(&plugin, 0);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(kill(plugin.process.pid, SIGTERM), 0);
     assert_int_equal(world_plugin_ended(&plugin), 0);
     assert_nothing_left();
 
     /* SIGKILL leaves it to the next one. */
     with_modem(&plugin, 0);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(kill(plugin.process.pid, SIGKILL), 0);
     assert_int_equal(world_plugin_ended(&plugin), 256 + SIGKILL);
-    assert_int_equal(mbim_fake_do(&fake, channels), 1);
+    assert_int_equal(modem_fake_get(&fake, channels), 1);
     (void)start_with(&plugin, 0, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    assert_int_equal(mbim_fake_do(&fake, channels), 0);
+    assert_int_equal(modem_fake_get(&fake, channels), 0);
     world_plugin_bye(&plugin);
     assert_nothing_left();
 }
@@ -143,16 +126,16 @@ static void test_states_follow_the_modem_and_it_recovers(void **state) {
 
     (void)state;
     with_modem(&plugin, 0);
-    mbim_fake_set(&fake, ready, 2);
+    modem_fake_set(&fake, ready, 2);
     mbim_fake_indicate(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_ABSENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_ABSENT);
-    mbim_fake_set(&fake, ready, 1);
+    modem_fake_set(&fake, ready, 1);
     mbim_fake_indicate(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
 
-    mbim_fake_stop(&fake);
+    modem_line_stop(&fake.line);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_SERVICE_ABSENT);
     mbim_fake_start(&fake);
@@ -180,19 +163,20 @@ static void test_what_a_modem_refuses_has_a_name(void **state) {
     (void)state;
     with_modem(&plugin, 0);
     for (size_t i = 0; i < ELEMENTS(table); i++) {
-        mbim_fake_set(&fake, open_status, table[i].status);
-        assert_int_equal(open_channel(&plugin), table[i].result);
+        modem_fake_set(&fake, open_status, table[i].status);
+        assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), table[i].result);
     }
-    mbim_fake_set(&fake, apdu_status, 0x87430003);
+    modem_fake_set(&fake, apdu_status, 0x87430003);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_CARD_RESET);
-    mbim_fake_set(&fake, apdu_status, 0);
-    mbim_fake_set(&fake, long_response, true);
+    modem_fake_set(&fake, apdu_status, 0);
+    modem_fake_set(&fake, long_response, true);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
-    mbim_fake_set(&fake, open_status, 0);
-    mbim_fake_set(&fake, opens, 20);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_FAILED);
+    modem_fake_set(&fake, open_status, 0);
+    modem_fake_set(&fake, opens, 20);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)),
+                     KEYSTRAP_RESULT_FAILED);
     world_plugin_bye(&plugin);
-    mbim_fake_stop(&fake);
+    modem_line_stop(&fake.line);
 }
 
 static void test_a_lost_answer_is_told_in_time(void **state) {
@@ -204,12 +188,12 @@ static void test_a_lost_answer_is_told_in_time(void **state) {
     world_plugin_bye(&plugin);
     (void)start_with(&plugin, 0, 2000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    mbim_fake_set(&fake, silent, true);
+    modem_fake_set(&fake, silent, true);
     before = now_usec();
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
     assert_true(now_usec() - before < 2 * USEC_PER_SEC);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
-    mbim_fake_set(&fake, silent, false);
+    modem_fake_set(&fake, silent, false);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     world_plugin_bye(&plugin);
     assert_nothing_left();
@@ -222,8 +206,8 @@ static void test_the_modem_runs_aka(void **state) {
     (void)state;
     with_modem(&plugin, KEYSTRAP_FLAG_AKA);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_IDENTITY), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_IMSI, "001010000000001", 15);
-    assert_octets(&plugin, KEYSTRAP_FIELD_ICCID, "89440000000000000014", 20);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_IMSI, "001010000000001", 15);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_ICCID, "89440000000000000014", 20);
 
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_OK);
     assert_memory_equal(fake.challenge, "RRRRRRRRRRRRRRRRNNNNNNNNNNNNNNNN", 32);
@@ -232,31 +216,31 @@ static void test_the_modem_runs_aka(void **state) {
     memset(expected + 11, 'c', 16);
     memset(expected + 28, 'i', 16);
     memcpy(expected + 44, "\x90\x00", 2);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, expected, 46);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, expected, 46);
 
-    mbim_fake_set(&fake, auth_status, 36);
+    modem_fake_set(&fake, auth_status, 36);
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE,
-                  "\xdc\x0e"
-                  "aaaaaaaaaaaaaa"
-                  "\x90\x00",
-                  18);
-    mbim_fake_set(&fake, auth_status, 35);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE,
+                        "\xdc\x0e"
+                        "aaaaaaaaaaaaaa"
+                        "\x90\x00",
+                        18);
+    modem_fake_set(&fake, auth_status, 35);
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x98\x62", 2);
-    mbim_fake_set(&fake, auth_status, 5);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x98\x62", 2);
+    modem_fake_set(&fake, auth_status, 5);
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_FAILED);
 
     /* A RES that no card gives, contexts that MBIM has not, half a challenge. */
-    mbim_fake_set(&fake, auth_status, 0);
-    mbim_fake_set(&fake, res_length, 17);
+    modem_fake_set(&fake, auth_status, 0);
+    modem_fake_set(&fake, res_length, 17);
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_COMMUNICATION);
-    mbim_fake_set(&fake, res_length, 3);
+    modem_fake_set(&fake, res_length, 3);
     assert_int_equal(authenticate(&plugin, 0x81, 34), KEYSTRAP_RESULT_COMMUNICATION);
     assert_int_equal(authenticate(&plugin, 0x84, 34), KEYSTRAP_RESULT_UNSUPPORTED);
     assert_int_equal(authenticate(&plugin, 0x81, 33), KEYSTRAP_RESULT_UNSUPPORTED);
 
-    mbim_fake_set(&fake, without_imsi, true);
+    modem_fake_set(&fake, without_imsi, true);
     mbim_fake_indicate(&fake);
     while (world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_IDENTITY) == KEYSTRAP_RESULT_OK)
         ;
@@ -273,9 +257,9 @@ static void exchange_at(const char *device, uint32_t flags) {
     packet_append_u32(&plugin.packet, KEYSTRAP_FIELD_FLAGS, flags);
     (void)world_plugin_hello(&plugin, "mbim");
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
     world_plugin_bye(&plugin);
     assert_nothing_left();
 }

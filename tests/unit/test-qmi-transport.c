@@ -50,13 +50,6 @@ static void start(struct world_plugin *plugin) {
                                                           KEYSTRAP_CAPABILITY_SEVERAL);
 }
 
-static enum keystrap_plugin_result open_channel(struct world_plugin *plugin) {
-    packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_OPEN_CHANNEL, ++plugin->serial);
-    packet_append(&plugin->packet, KEYSTRAP_FIELD_AID, usim, sizeof(usim));
-    world_plugin_send(plugin);
-    return world_plugin_answer(plugin);
-}
-
 static enum keystrap_plugin_result close_channel(struct world_plugin *plugin, uint8_t channel,
                                                  bool left) {
     packet_begin(&plugin->packet, KEYSTRAP_PLUGIN_CLOSE_CHANNEL, ++plugin->serial);
@@ -75,16 +68,6 @@ static enum keystrap_plugin_result authenticate(struct world_plugin *plugin, con
     packet_append(&plugin->packet, KEYSTRAP_FIELD_COMMAND, data, length);
     world_plugin_send(plugin);
     return world_plugin_answer(plugin);
-}
-
-static void assert_octets(struct world_plugin *plugin, uint8_t field, const void *expected,
-                          size_t expected_length) {
-    const uint8_t *value;
-    size_t length;
-
-    assert_true(packet_get(&plugin->packet, field, &value, &length));
-    assert_int_equal(length, expected_length);
-    assert_memory_equal(value, expected, length);
 }
 
 static void assert_text(struct world_plugin *plugin, const char *words) {
@@ -116,9 +99,9 @@ static void with_modem(struct world_plugin *plugin) {
 }
 
 static void assert_nothing_left(void) {
-    assert_int_equal(qmi_fake_do(&fake, channels), 0);
-    assert_int_equal(qmi_fake_do(&fake, cids), 0);
-    qmi_fake_stop(&fake);
+    assert_int_equal(modem_fake_get(&fake, channels), 0);
+    assert_int_equal(modem_fake_get(&fake, cids), 0);
+    modem_line_stop(&fake.line);
 }
 
 static void test_a_channel_and_commands_go_through_the_modem(void **state) {
@@ -126,17 +109,17 @@ static void test_a_channel_and_commands_go_through_the_modem(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x62\x02\x82\x00\x90\x00", 6);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_CHANNEL, "\x02", 1);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x62\x02\x82\x00\x90\x00", 6);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, sizeof(read_binary)),
                      KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
     /* Slot 1, channel 2, and the command as it is. */
     assert_memory_equal(fake.apdu, "\x01\x02\x02\xb0\x00\x00\x02", 7);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_END), KEYSTRAP_RESULT_OK);
     assert_int_equal(close_channel(&plugin, 2, false), KEYSTRAP_RESULT_OK);
-    assert_int_equal(qmi_fake_do(&fake, channels), 0);
+    assert_int_equal(modem_fake_get(&fake, channels), 0);
     /* One that is not ours is none of our business. */
     assert_int_equal(close_channel(&plugin, 1, false), KEYSTRAP_RESULT_OK);
     assert_int_equal(fake.closed[1], 0);
@@ -150,8 +133,8 @@ static void test_nothing_is_left_when_the_socket_is_closed(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
-    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
+    assert_int_equal(modem_fake_get(&fake, cids), 1);
     plugin.process.fd = safe_close(plugin.process.fd);
     assert_int_equal(world_plugin_ended(&plugin), 0);
     assert_nothing_left();
@@ -162,7 +145,7 @@ static void test_nothing_is_left_after_sigterm(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(kill(plugin.process.pid, SIGTERM), 0);
     assert_int_equal(world_plugin_ended(&plugin), 0);
     assert_nothing_left();
@@ -174,10 +157,10 @@ static void test_a_channel_left_over_is_closed_only_if_it_is_ours(void **state) 
 
     (void)state;
     with_modem(&plugin);
-    qmi_fake_set(&fake, selected, 0x88);
+    modem_fake_set(&fake, selected, 0x88);
     assert_int_equal(close_channel(&plugin, 3, true), KEYSTRAP_RESULT_OK);
     assert_int_equal(fake.closed[3], 0);
-    qmi_fake_set(&fake, selected, 0x89);
+    modem_fake_set(&fake, selected, 0x89);
     assert_int_equal(close_channel(&plugin, 3, true), KEYSTRAP_RESULT_OK);
     assert_int_equal(fake.closed[3], 1);
     /* STATUS on channel 3. */
@@ -203,7 +186,7 @@ static void test_the_identifier_of_a_killed_program_is_taken_over(void **state) 
     memcpy(cid, token, length);
     assert_int_equal(kill(plugin.process.pid, SIGKILL), 0);
     assert_int_equal(world_plugin_ended(&plugin), 256 + SIGKILL);
-    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    assert_int_equal(modem_fake_get(&fake, cids), 1);
 
     world_plugin_spawn(&plugin, "uicc-qmi");
     packet_begin(&plugin.packet, KEYSTRAP_PLUGIN_HELLO, ++plugin.serial);
@@ -211,7 +194,7 @@ static void test_the_identifier_of_a_killed_program_is_taken_over(void **state) 
     (void)world_plugin_hello(&plugin, "qmi");
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_string_equal(plugin.reader, "/dev/cdc-wdm0 slot 1");
-    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    assert_int_equal(modem_fake_get(&fake, cids), 1);
     world_plugin_bye(&plugin);
     assert_nothing_left();
 }
@@ -231,9 +214,9 @@ static void test_states_follow_the_modem_and_it_recovers(void **state) {
     qmi_fake_start(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_OK);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
 
-    qmi_fake_stop(&fake);
+    modem_line_stop(&fake.line);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_SERVICE_ABSENT);
 
@@ -250,15 +233,15 @@ static void test_a_card_that_comes_and_goes_is_seen(void **state) {
 
     (void)state;
     with_modem(&plugin);
-    qmi_fake_set(&fake, cards[0], 0);
-    qmi_fake_set(&fake, cards[1], 0);
+    modem_fake_set(&fake, cards[0], 0);
+    modem_fake_set(&fake, cards[1], 0);
     qmi_fake_indicate_cards(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_ABSENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_ABSENT);
-    qmi_fake_set(&fake, cards[0], 2);
+    modem_fake_set(&fake, cards[0], 2);
     qmi_fake_indicate_cards(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_MUTE);
-    qmi_fake_set(&fake, cards[0], 1);
+    modem_fake_set(&fake, cards[0], 1);
     qmi_fake_indicate_cards(&fake);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
@@ -281,7 +264,7 @@ static void test_a_refresh_makes_the_card_another_one(void **state) {
     qmi_fake_indicate_refresh(&fake, 1, 3);
     next_state(&plugin);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
-    assert_int_equal(qmi_fake_do(&fake, completes), 1);
+    assert_int_equal(modem_fake_get(&fake, completes), 1);
     world_plugin_bye(&plugin);
     assert_nothing_left();
 }
@@ -338,23 +321,23 @@ static void test_what_a_modem_refuses_has_a_name_and_a_remedy(void **state) {
     (void)state;
     with_modem(&plugin);
     for (size_t i = 0; i < ELEMENTS(table); i++) {
-        qmi_fake_set(&fake, open_error, table[i].error);
-        assert_int_equal(open_channel(&plugin), table[i].result);
+        modem_fake_set(&fake, open_error, table[i].error);
+        assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)), table[i].result);
         assert_text(&plugin, table[i].words);
     }
-    qmi_fake_set(&fake, apdu_error, 82);
+    modem_fake_set(&fake, apdu_error, 82);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_DENIED);
-    qmi_fake_set(&fake, apdu_error, 102);
+    modem_fake_set(&fake, apdu_error, 102);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_CARD_ABSENT);
     /* The client identifier is not ours any more: the modem was restarted behind the proxy. */
-    qmi_fake_set(&fake, apdu_error, 7);
+    modem_fake_set(&fake, apdu_error, 7);
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_SERVICE_ABSENT);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
-    qmi_fake_set(&fake, apdu_error, 0);
+    modem_fake_set(&fake, apdu_error, 0);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
     world_plugin_bye(&plugin);
-    qmi_fake_stop(&fake);
+    modem_line_stop(&fake.line);
 }
 
 /* The answer that got lost is told before keystrapd loses patience, so that the program lives and cleans up. */
@@ -367,17 +350,17 @@ static void test_a_lost_answer_is_told_in_time(void **state) {
     qmi_fake_start(&fake);
     (void)start_with(&plugin, 0, 0, 2000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
-    qmi_fake_set(&fake, silent, true);
+    modem_fake_set(&fake, silent, true);
     before = now_usec();
     assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
     assert_true(now_usec() - before < 2 * USEC_PER_SEC);
     /* It answers nothing at all: then there is no modem. */
     world_plugin_expect(&plugin, KEYSTRAP_CARD_SERVICE_ABSENT);
-    qmi_fake_set(&fake, silent, false);
+    modem_fake_set(&fake, silent, false);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
     world_plugin_bye(&plugin);
-    qmi_fake_stop(&fake);
+    modem_line_stop(&fake.line);
 }
 
 /* A count that says more than there is, nothing at all, half a status word, a channel that no card has. */
@@ -392,16 +375,18 @@ static void test_answers_that_do_not_add_up_are_refused(void **state) {
     (void)state;
     with_modem(&plugin);
     for (size_t i = 0; i < ELEMENTS(table); i++) {
-        qmi_fake_set(&fake, raw_response, (const uint8_t *)table[i].octets);
-        qmi_fake_set(&fake, raw_response_length, table[i].length);
+        modem_fake_set(&fake, raw_response, (const uint8_t *)table[i].octets);
+        modem_fake_set(&fake, raw_response_length, table[i].length);
         assert_int_equal(world_plugin_apdu(&plugin, read_binary, 5), KEYSTRAP_RESULT_COMMUNICATION);
     }
-    qmi_fake_set(&fake, opens, 20);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_FAILED);
-    qmi_fake_set(&fake, opens, 0);
-    assert_int_equal(open_channel(&plugin), KEYSTRAP_RESULT_FAILED);
+    modem_fake_set(&fake, opens, 20);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)),
+                     KEYSTRAP_RESULT_FAILED);
+    modem_fake_set(&fake, opens, 0);
+    assert_int_equal(world_plugin_open_channel(&plugin, usim, sizeof(usim)),
+                     KEYSTRAP_RESULT_FAILED);
     world_plugin_bye(&plugin);
-    qmi_fake_stop(&fake);
+    modem_line_stop(&fake.line);
 }
 
 static void test_the_modem_tells_who_the_card_is(void **state) {
@@ -414,19 +399,19 @@ static void test_the_modem_tells_who_the_card_is(void **state) {
                      KEYSTRAP_CAPABILITY_AKA | KEYSTRAP_CAPABILITY_SEVERAL);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_IDENTITY), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_ICCID, "89440000000000000014", 20);
-    assert_octets(&plugin, KEYSTRAP_FIELD_IMSI, "001010000000001", 15);
-    assert_octets(&plugin, KEYSTRAP_FIELD_EF_AD, "\x00\x00\x00\x02", 4);
-    assert_octets(&plugin, KEYSTRAP_FIELD_AID, QMI_FAKE_USIM, QMI_FAKE_AID_LENGTH);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_ICCID, "89440000000000000014", 20);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_IMSI, "001010000000001", 15);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_EF_AD, "\x00\x00\x00\x02", 4);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_AID, QMI_FAKE_USIM, QMI_FAKE_AID_LENGTH);
     world_plugin_bye(&plugin);
 
-    qmi_fake_set(&fake, isim_only, true);
+    modem_fake_set(&fake, isim_only, true);
     (void)start_with(&plugin, 0, KEYSTRAP_FLAG_AKA, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(&plugin, KEYSTRAP_PLUGIN_IDENTITY), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_IMPI, "u@h.x", 5);
-    assert_octets(&plugin, KEYSTRAP_FIELD_SERVICES, "\x02", 1);
-    assert_octets(&plugin, KEYSTRAP_FIELD_AID, QMI_FAKE_ISIM, QMI_FAKE_AID_LENGTH);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_IMPI, "u@h.x", 5);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_SERVICES, "\x02", 1);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_AID, QMI_FAKE_ISIM, QMI_FAKE_AID_LENGTH);
     world_plugin_bye(&plugin);
     assert_nothing_left();
 }
@@ -440,7 +425,7 @@ static void test_the_modem_runs_aka(void **state) {
     (void)start_with(&plugin, 0, KEYSTRAP_FLAG_AKA, 10000);
     world_plugin_expect(&plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10rand", 5), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xdb\x01\x55\x90\x00", 5);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\xdb\x01\x55\x90\x00", 5);
     /* The modem's own session, context 3, length, data. */
     assert_memory_equal(fake.auth, "\x00\x00\x03\x05\x00\x10rand", 10);
     assert_int_equal(authenticate(&plugin, usim, 0x84, "\xdd\x10", 2), KEYSTRAP_RESULT_OK);
@@ -449,23 +434,23 @@ static void test_the_modem_runs_aka(void **state) {
     assert_int_equal(fake.auth[2], 6);
     assert_int_equal(authenticate(&plugin, usim, 0x84, "\xaa", 1), KEYSTRAP_RESULT_UNSUPPORTED);
     /* A modem that does not want the tag did not ask the card; one that says anything else may have. */
-    qmi_fake_set(&fake, auth_dislikes, 0xdd);
+    modem_fake_set(&fake, auth_dislikes, 0xdd);
     assert_int_equal(authenticate(&plugin, usim, 0x84, "\xdd\x10", 2), KEYSTRAP_RESULT_OK);
     assert_memory_equal(fake.auth, "\x00\x00\x05\x01\x00\x10", 6);
-    qmi_fake_set(&fake, auth_dislikes, 0x10);
+    modem_fake_set(&fake, auth_dislikes, 0x10);
     assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10", 1), KEYSTRAP_RESULT_INVALID);
-    qmi_fake_set(&fake, auth_dislikes, 0);
+    modem_fake_set(&fake, auth_dislikes, 0);
     /* An ISIM has no session of its own: slot 1 and its AID, and IMS AKA. */
     assert_int_equal(authenticate(&plugin, isim, 0x81, "\x10", 1), KEYSTRAP_RESULT_OK);
     assert_memory_equal(fake.auth, "\x04\x07\xa0\x00\x00\x00\x87\x10\x04\x0b\x01\x00\x10", 13);
 
     /* The card's no is an answer, and the modem's no is a result. */
-    qmi_fake_set(&fake, auth_error, 3);
+    modem_fake_set(&fake, auth_error, 3);
     assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10", 1), KEYSTRAP_RESULT_OK);
-    assert_octets(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x98\x62", 2);
-    qmi_fake_set(&fake, auth_without_status, true);
+    world_plugin_assert(&plugin, KEYSTRAP_FIELD_RESPONSE, "\x98\x62", 2);
+    modem_fake_set(&fake, auth_without_status, true);
     assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10", 1), KEYSTRAP_RESULT_FAILED);
-    qmi_fake_set(&fake, auth_error, 0);
+    modem_fake_set(&fake, auth_error, 0);
     assert_int_equal(authenticate(&plugin, usim, 0x81, "\x10", 1), KEYSTRAP_RESULT_COMMUNICATION);
     world_plugin_bye(&plugin);
     assert_nothing_left();
@@ -482,9 +467,9 @@ static void start_at(struct world_plugin *plugin, const char *device, uint32_t f
 static void assert_exchange(struct world_plugin *plugin) {
     world_plugin_expect(plugin, KEYSTRAP_CARD_PRESENT);
     assert_int_equal(world_plugin_ask(plugin, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_OK);
-    assert_int_equal(open_channel(plugin), KEYSTRAP_RESULT_OK);
+    assert_int_equal(world_plugin_open_channel(plugin, usim, sizeof(usim)), KEYSTRAP_RESULT_OK);
     assert_int_equal(world_plugin_apdu(plugin, read_binary, 5), KEYSTRAP_RESULT_OK);
-    assert_octets(plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
+    world_plugin_assert(plugin, KEYSTRAP_FIELD_RESPONSE, "\xca\xfe\x90\x00", 4);
 }
 
 /* No proxy is there: the program opens the device itself, from inside its sandbox. */
@@ -523,9 +508,9 @@ static void test_the_real_proxy_shares_the_device(void **state) {
     start_at(&other, device, 0);
     assert_exchange(&plugin);
     assert_exchange(&other);
-    assert_int_equal(qmi_fake_do(&fake, cids), 2);
+    assert_int_equal(modem_fake_get(&fake, cids), 2);
     world_plugin_bye(&plugin);
-    assert_int_equal(qmi_fake_do(&fake, cids), 1);
+    assert_int_equal(modem_fake_get(&fake, cids), 1);
     assert_int_equal(world_plugin_apdu(&other, read_binary, 5), KEYSTRAP_RESULT_OK);
 
     /* The proxy is killed and comes back: so does the card, and it may have forgotten us. */
@@ -536,7 +521,7 @@ static void test_the_real_proxy_shares_the_device(void **state) {
     assert_int_equal(world_plugin_ask(&other, KEYSTRAP_PLUGIN_BEGIN), KEYSTRAP_RESULT_CARD_RESET);
     world_plugin_bye(&other);
     modem_line_proxy_stop(proxy);
-    qmi_fake_stop(&fake);
+    modem_line_stop(&fake.line);
 }
 
 /* Who is in it reaches nothing but local sockets. */
