@@ -8,30 +8,15 @@
  * then answers: an octet of status (0: success), one of length, and the octets of the information buffer.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz-modem.h"
 #include "mbim-internal.h"
 #include "secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEADER_LENGTH 48u /* of COMMAND_DONE, before the information buffer */
-
-static const uint8_t *input;
-static size_t input_size;
-
-static void check(bool condition) {
-    if (!condition)
-        abort();
-}
-
-static uint8_t take(void) {
-    if (input_size == 0)
-        return 0;
-    input_size--;
-    return *input++;
-}
 
 static void put_u32(uint8_t *at, uint32_t value) {
     for (unsigned i = 0; i < 4; i++)
@@ -44,9 +29,8 @@ static MbimMessage *answer_to(const MbimMessage *request) {
     uint8_t octets[HEADER_LENGTH + 255] = {0};
     uint32_t status = statuses[take() % (sizeof(statuses) / sizeof(statuses[0]))];
     size_t length = take();
+    const uint8_t *buffer = take_octets(&length);
 
-    if (length > input_size)
-        length = input_size;
     put_u32(octets, MBIM_MESSAGE_TYPE_COMMAND_DONE);
     put_u32(octets + 4, (uint32_t)(HEADER_LENGTH + length));
     put_u32(octets + 8, 1);                                            /* transaction */
@@ -55,13 +39,11 @@ static MbimMessage *answer_to(const MbimMessage *request) {
     put_u32(octets + 40, status);
     put_u32(octets + 44, (uint32_t)length);
     if (length > 0)
-        memcpy(octets + HEADER_LENGTH, input, length);
-    input += length;
-    input_size -= length;
+        memcpy(octets + HEADER_LENGTH, buffer, length);
     return mbim_message_new(octets, (guint32)(HEADER_LENGTH + length));
 }
 
-/* --- In place of libmbim's device, of GLib's loop and of modem.c ---------------------------------------- */
+/* --- In place of libmbim's device -------------------------------------------------------------------- */
 
 static MbimMessage *answer;
 
@@ -79,36 +61,7 @@ MbimMessage *mbim_device_command_finish(MbimDevice *self, GAsyncResult *res, GEr
     return g_steal_pointer(&answer);
 }
 
-void glib_ready(GObject *source, GAsyncResult *result, gpointer data) {
-    (void)source, (void)result, (void)data;
-}
-
-GAsyncResult *glib_await(struct glib_result *result) {
-    return result->result;
-}
-
-void glib_result_done(struct glib_result *result) {
-    (void)result;
-}
-
-unsigned modem_timeout_sec(const struct modem *modem) {
-    (void)modem;
-    return 1;
-}
-
 /* --- What is asked -------------------------------------------------------------------------------------- */
-
-static void check_answer(const struct transport_result *result, const uint8_t *octets,
-                         size_t length) {
-    volatile unsigned sum = 0;
-
-    if (result->code != KEYSTRAP_RESULT_OK)
-        return;
-    check(length >= 2 && length <= APDU_RESPONSE_MAX);
-    for (size_t i = 0; i < length; i++)
-        sum += octets[i];
-    (void)sum;
-}
 
 static void ask(struct mbim *mbim, uint8_t what) {
     static const uint8_t aid[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02};

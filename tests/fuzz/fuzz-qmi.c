@@ -8,40 +8,15 @@
  * then answers: an octet of how many TLVs (FF: raw octets of a message follow), and for each its type, length and octets.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz-modem.h"
 #include "qmi-internal.h"
 #include "secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RAW_MESSAGE 0xff
-
-static const uint8_t *input;
-static size_t input_size;
-
-static void check(bool condition) {
-    if (!condition)
-        abort();
-}
-
-static uint8_t take(void) {
-    if (input_size == 0)
-        return 0;
-    input_size--;
-    return *input++;
-}
-
-static const uint8_t *take_octets(size_t *length) {
-    const uint8_t *octets = input;
-
-    if (*length > input_size)
-        *length = input_size;
-    input += *length;
-    input_size -= *length;
-    return octets;
-}
 
 static QmiMessage *next_answer(void) {
     static const uint8_t worked[4];
@@ -73,7 +48,7 @@ static QmiMessage *next_answer(void) {
     return message;
 }
 
-/* --- In place of libqmi's device, of GLib's loop and of modem.c ---------------------------------------- */
+/* --- In place of libqmi's device -------------------------------------------------------------------- */
 
 void qmi_device_command_full(QmiDevice *self, QmiMessage *message,
                              QmiMessageContext *message_context, guint timeout,
@@ -103,36 +78,7 @@ guint16 qmi_client_get_next_transaction_id(QmiClient *self) {
     return 1;
 }
 
-void glib_ready(GObject *source, GAsyncResult *result, gpointer data) {
-    (void)source, (void)result, (void)data;
-}
-
-GAsyncResult *glib_await(struct glib_result *result) {
-    return result->result;
-}
-
-void glib_result_done(struct glib_result *result) {
-    (void)result;
-}
-
-unsigned modem_timeout_sec(const struct modem *modem) {
-    (void)modem;
-    return 1;
-}
-
 /* --- What is asked -------------------------------------------------------------------------------------- */
-
-static void check_answer(const struct transport_result *result, const uint8_t *answer,
-                         size_t length) {
-    volatile unsigned sum = 0;
-
-    if (result->code != KEYSTRAP_RESULT_OK)
-        return;
-    check(length >= 2 && length <= APDU_RESPONSE_MAX);
-    for (size_t i = 0; i < length; i++)
-        sum += answer[i];
-    (void)sum;
-}
 
 static void check_card(const struct transport_card *card) {
     check(memchr(card->iccid, 0, sizeof(card->iccid)) && memchr(card->imsi, 0, sizeof(card->imsi)));
