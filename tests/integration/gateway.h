@@ -26,6 +26,23 @@ struct gateway {
     struct world_process *bsf, *naf, *usim, *keystrapd;
 };
 
+/* The BSF with @options, and the NAF. */
+static inline void gateway_start_network(struct gateway *gateway, const char *const *options) {
+    gateway->bsf = world_start_bsf(gateway->world, options);
+    assert_non_null(gateway->bsf);
+    gateway->naf = world_start_naf(gateway->world, gateway->bsf, NULL);
+    assert_non_null(gateway->naf);
+}
+
+/* Each ends by itself, and well. */
+static inline void gateway_stop(struct gateway *gateway) {
+    assert_int_equal(world_stop(gateway->keystrapd), 0);
+    assert_int_equal(world_stop(gateway->usim), 0);
+    assert_int_equal(world_stop(gateway->bsf), 0);
+    assert_int_equal(world_stop(gateway->naf), 0);
+    assert_int_equal(world_stop(world_find(gateway->world, "dbus-daemon")), 0);
+}
+
 /* gateway_start() with the card of @subscriber. */
 static inline void gateway_start_with(struct gateway *gateway, struct world *world,
                                       const char *subscriber, const char *const *card_arguments,
@@ -37,10 +54,7 @@ static inline void gateway_start_with(struct gateway *gateway, struct world *wor
     assert_non_null(world_start_pcscd(world));
     gateway->usim = world_start_usim(world, subscriber, card_arguments);
     assert_non_null(gateway->usim);
-    gateway->bsf = world_start_bsf(world, NULL);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, NULL);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     if (config) {
         (void)snprintf(text, sizeof(text), "[GBA]\nConnectTo=127.0.0.1:%u\n%s\n",
@@ -122,17 +136,12 @@ static inline int gateway_bootstrap(struct gateway *gateway) {
     return world_call_as(gateway->world, WORLD_USER_ROOT, argv, NULL, 0);
 }
 
-/* A property of the manager, as busctl prints its value without quotes. */
-static inline void gateway_property(struct gateway *gateway, const char *name, char *ret,
-                                    size_t size) {
-    const char *const argv[] = {"busctl",
-                                "--system",
-                                "get-property",
-                                "org.keystrap.Agent1",
-                                "/org/keystrap/Agent1",
-                                "org.keystrap.Agent1.Manager",
-                                name,
-                                NULL};
+/* A property of @interface at @path, as busctl prints its value without quotes. */
+static inline void gateway_property_of(struct gateway *gateway, const char *path,
+                                       const char *interface, const char *name, char *ret,
+                                       size_t size) {
+    const char *const argv[] = {"busctl", "--system", "get-property", "org.keystrap.Agent1",
+                                path,     interface,  name,           NULL};
     char text[1024], *value;
 
     assert_int_equal(world_call_as(gateway->world, WORLD_USER_METER, argv, text, sizeof(text)), 0);
@@ -141,6 +150,13 @@ static inline void gateway_property(struct gateway *gateway, const char *name, c
     value += strspn(value, " \"");
     value[strcspn(value, "\"\n")] = '\0';
     (void)snprintf(ret, size, "%s", value);
+}
+
+/* A property of the manager. */
+static inline void gateway_property(struct gateway *gateway, const char *name, char *ret,
+                                    size_t size) {
+    gateway_property_of(gateway, "/org/keystrap/Agent1", "org.keystrap.Agent1.Manager", name, ret,
+                        size);
 }
 
 /* Wait until the State property is @state. */

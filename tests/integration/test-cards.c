@@ -34,10 +34,7 @@ static void two_start(struct two *two, struct world *world, const char *config) 
     assert_non_null(two->back);
     two->front = gateway->usim = world_start_second_usim(world, SUBSCRIBER, NULL);
     assert_non_null(two->front);
-    gateway->bsf = world_start_bsf(world, NULL);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, NULL);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     (void)snprintf(text, sizeof(text), "[GBA]\nConnectTo=127.0.0.1:%u\n%s", gateway->bsf->port,
                    config);

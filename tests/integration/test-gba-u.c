@@ -13,24 +13,9 @@
 #define PUMP     "pump" /* GBA_U, with an ISIM */
 #define PUMP_BSF "bsf.ims.lab.example"
 
-/* A property of the card's object, as busctl prints its value without quotes. */
 static void card_property(struct gateway *gateway, const char *name, char *ret, size_t size) {
-    const char *const argv[] = {"busctl",
-                                "--system",
-                                "get-property",
-                                "org.keystrap.Agent1",
-                                "/org/keystrap/Agent1/uicc/default",
-                                "org.keystrap.Agent1.Uicc",
-                                name,
-                                NULL};
-    char text[1024], *value;
-
-    assert_int_equal(world_call_as(gateway->world, WORLD_USER_METER, argv, text, sizeof(text)), 0);
-    value = strchr(text, ' ');
-    assert_non_null(value);
-    value += strspn(value, " \"");
-    value[strcspn(value, "\"\n")] = '\0';
-    (void)snprintf(ret, size, "%s", value);
+    gateway_property_of(gateway, "/org/keystrap/Agent1/uicc/default", "org.keystrap.Agent1.Uicc",
+                        name, ret, size);
 }
 
 static void assert_card_property(struct gateway *gateway, const char *name, const char *expected) {
@@ -197,10 +182,8 @@ static void start_with_pin(struct gateway *gateway, struct world *world, const c
     assert_non_null(world_start_bus(world));
     assert_non_null(world_start_pcscd(world));
     gateway->usim = world_start_usim(world, SUBSCRIBER, card);
-    gateway->bsf = world_start_bsf(world, NULL);
     assert_non_null(gateway->usim);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
+    gateway_start_network(gateway, NULL);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     gateway->keystrapd = world_spawn_keystrapd(world, NULL, env);
     assert_non_null(gateway->keystrapd);

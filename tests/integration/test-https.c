@@ -29,10 +29,7 @@ static void start(struct gateway *gateway, struct world *world,
     assert_non_null(world_start_pcscd(world));
     gateway->usim = world_start_usim(world, SUBSCRIBER, NULL);
     assert_non_null(gateway->usim);
-    gateway->bsf = world_start_bsf(world, options);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, options);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     (void)snprintf(text, sizeof(text),
                    "[GBA]\nScheme=https\nConnectTo=127.0.0.1:%u\nTrustAnchors=%s\n%s\n",

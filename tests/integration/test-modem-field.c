@@ -24,22 +24,11 @@ static void start(struct gateway *gateway, struct world *world, const char *prot
     assert_non_null(world_start_bus(world));
     gateway->usim = world_start_modem(world, protocol, SUBSCRIBER, arguments);
     assert_non_null(gateway->usim);
-    gateway->bsf = world_start_bsf(world, NULL);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, NULL);
     assert_int_equal(world_write_modem(gateway->bsf, protocol, "\n[GBA]\nMode=me\n"), 0);
     gateway->keystrapd = world_spawn_keystrapd(world, NULL, environment);
     assert_non_null(gateway->keystrapd);
     assert_int_equal(world_wait_notify(gateway->keystrapd, "READY=1", WORLD_WAIT_MSEC, NULL), 0);
-}
-
-static void stop(struct gateway *gateway) {
-    assert_int_equal(world_stop(gateway->keystrapd), 0);
-    assert_int_equal(world_stop(gateway->usim), 0);
-    assert_int_equal(world_stop(gateway->bsf), 0);
-    assert_int_equal(world_stop(gateway->naf), 0);
-    assert_int_equal(world_stop(world_find(gateway->world, "dbus-daemon")), 0);
 }
 
 static void expect_nothing_held(struct gateway *gateway) {
@@ -65,7 +54,7 @@ static void a_key_comes_from_an_at_modem_with_any_quirk(void **state) {
         assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
         assert_int_equal(world_stop(gateway.keystrapd), 0);
         expect_nothing_held(&gateway);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -78,7 +67,7 @@ static void a_key_comes_from_a_modem_that_takes_its_time(void **state) {
         assert_int_equal(world_ctl(gateway.usim, "fault delay 150", NULL, 0), 0);
         assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
         assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -109,7 +98,7 @@ static void a_pin_is_presented_through_a_modem(void **state) {
             assert_true(gateway_said(&gateway, "reset the card"));
             assert_int_equal(gateway_bootstrap(&gateway), 0);
         }
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
     assert_int_equal(unlink(CREDENTIALS "/keystrap.pin1"), 0);
 }
@@ -128,7 +117,7 @@ static void a_modem_that_is_switched_to_its_other_slot_has_another_card(void **s
         assert_true(world_elapsed_msec(gateway.world) < end);
     /* The counter is that of the card in use. */
     assert_int_equal(gateway_count(gateway.usim, "authenticates"), 1);
-    stop(&gateway);
+    gateway_stop(&gateway);
 }
 
 int main(void) {

@@ -24,21 +24,10 @@ static void start(struct gateway *gateway, struct world *world, const char *prot
     assert_non_null(world_start_bus(world));
     gateway->usim = world_start_modem(world, protocol, SUBSCRIBER, arguments);
     assert_non_null(gateway->usim);
-    gateway->bsf = world_start_bsf(world, NULL);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, NULL);
     assert_int_equal(world_write_modem(gateway->bsf, protocol, more), 0);
     gateway->keystrapd = world_start_keystrapd(world, NULL);
     assert_non_null(gateway->keystrapd);
-}
-
-static void stop(struct gateway *gateway) {
-    assert_int_equal(world_stop(gateway->keystrapd), 0);
-    assert_int_equal(world_stop(gateway->usim), 0);
-    assert_int_equal(world_stop(gateway->bsf), 0);
-    assert_int_equal(world_stop(gateway->naf), 0);
-    assert_int_equal(world_stop(world_find(gateway->world, "dbus-daemon")), 0);
 }
 
 /* Soon, the modem has nothing of ours left. */
@@ -98,7 +87,7 @@ static void a_key_comes_from_the_card_in_a_modem(void **state) {
         expect_held(&gateway, i == 0 ? "ok channels=1 cids=1" : "ok channels=1 cids=0");
         assert_int_equal(world_stop(gateway.keystrapd), 0);
         expect_nothing_held(&gateway);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -130,7 +119,7 @@ static void a_transport_that_is_killed_leaves_nothing_behind(void **state) {
         expect_held(&gateway, i == 0 ? "ok channels=1 cids=1" : "ok channels=1 cids=0");
         assert_int_equal(world_stop(gateway.keystrapd), 0);
         expect_nothing_held(&gateway);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -150,7 +139,7 @@ static void a_modem_that_is_reset_in_the_middle_is_a_named_error(void **state) {
         assert_true(gateway_wait_state(&gateway, "card-ready"));
         expect_recovery(&gateway);
         assert_int_equal(gateway_count(gateway.usim, "authenticates"), 2);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -169,7 +158,7 @@ static void a_modem_that_is_reset_comes_back(void **state) {
         expect_recovery(&gateway);
         assert_int_equal(world_stop(gateway.keystrapd), 0);
         expect_nothing_held(&gateway);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -183,7 +172,7 @@ static void an_answer_that_gets_lost_is_a_named_error(void **state) {
         expect_error(&gateway, "no answer", "CardSilent");
         expect_recovery(&gateway);
         assert_int_equal(gateway_count(gateway.usim, "authenticates"), 2);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -199,7 +188,7 @@ static void a_card_that_is_pulled_takes_its_ks_along(void **state) {
         assert_true(gateway_wait_state(&gateway, "card-ready"));
         expect_recovery(&gateway);
         assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 2);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -257,7 +246,7 @@ static void a_modem_may_run_aka_itself(void **state) {
         assert_int_equal(world_ctl(gateway.usim, "fault wrong-mac", NULL, 0), 0);
         assert_int_not_equal(gateway_bootstrap(&gateway), 0);
         assert_true(gateway_said(&gateway, "network"));
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -274,10 +263,7 @@ static void gba_u_works_through_a_modem(void **state) {
         assert_non_null(world_start_bus(*state));
         gateway.usim = world_start_modem(*state, protocol, "pump", NULL);
         assert_non_null(gateway.usim);
-        gateway.bsf = world_start_bsf(*state, NULL);
-        assert_non_null(gateway.bsf);
-        gateway.naf = world_start_naf(*state, gateway.bsf, NULL);
-        assert_non_null(gateway.naf);
+        gateway_start_network(&gateway, NULL);
         /* The last round has the modem run it. */
         (void)snprintf(more, sizeof(more), "%s%s",
                        i < PROTOCOLS ? "" : "Access=authenticate\nMncLength=2\n", config);
@@ -286,7 +272,7 @@ static void gba_u_works_through_a_modem(void **state) {
         assert_non_null(gateway.keystrapd);
         assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
         assert_int_equal(gateway_count(gateway.bsf, "bootstraps"), 1);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -300,7 +286,7 @@ static void a_device_may_be_opened_without_a_proxy(void **state) {
         assert_int_equal(gateway_naf_get(&gateway, WORLD_USER_METER), 0);
         assert_int_equal(world_stop(gateway.keystrapd), 0);
         expect_nothing_held(&gateway);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -316,7 +302,7 @@ static void a_proxy_that_is_not_there_is_named_with_the_remedy(void **state) {
             gateway_ask(&gateway, WORLD_USER_METER, "naf.example.com", key, sizeof(key)), 0);
         assert_true(gateway_said(&gateway, "does not run"));
         assert_true(gateway_said(&gateway, "Proxy=no"));
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 
@@ -343,7 +329,7 @@ static void a_proxy_that_serves_others_is_named(void **state) {
             assert_true(world_elapsed_msec(gateway.world) < end);
         }
         (void)world_stop(proxy);
-        stop(&gateway);
+        gateway_stop(&gateway);
     }
 }
 

@@ -19,10 +19,7 @@ static void start_with(struct gateway *gateway, struct world *world, const char 
     assert_non_null(world_start_pcscd(world));
     gateway->usim = world_start_usim(world, subscriber, NULL);
     assert_non_null(gateway->usim);
-    gateway->bsf = world_start_bsf(world, options);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, options);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     (void)snprintf(text, sizeof(text), "[GBA]\nConnectTo=127.0.0.1:%u\n%s\n", gateway->bsf->port,
                    config);
@@ -164,10 +161,7 @@ static void start_digest(struct gateway *gateway, struct world *world, const cha
         write_password(credentials, password);
     *gateway = (struct gateway){.world = world};
     assert_non_null(world_start_bus(world));
-    gateway->bsf = world_start_bsf(world, options);
-    assert_non_null(gateway->bsf);
-    gateway->naf = world_start_naf(world, gateway->bsf, NULL);
-    assert_non_null(gateway->naf);
+    gateway_start_network(gateway, options);
     assert_int_equal(world_write_defaults(gateway->bsf), 0);
     (void)snprintf(text, sizeof(text),
                    "[GBA]\nMode=digest\nImpi=camera@ims.lab.example\nBsf=" WORLD_BSF_NAME

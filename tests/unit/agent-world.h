@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "unit/arena.h"
 #include "agent.h"
 #include "util.h"
 #include "worker.h"
@@ -331,18 +332,7 @@ UNUSED_IN_SOME static int tear_down(void **state) {
     (void)unlink(path);
     (void)rmdir(world->directory);
     free(world);
-    return secret_arena_used() == 0 ? 0 : -1;
+    return arena_empty(state);
 }
 
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
-UNUSED_IN_SOME static int set_up_arena(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-UNUSED_IN_SOME static int tear_down_arena(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}

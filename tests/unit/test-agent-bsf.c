@@ -343,5 +343,5 @@ int main(void) {
         BSF_CLAIM(a_card_that_went_for_a_moment_takes_its_ks_along),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -320,5 +320,5 @@ int main(void) {
         CLAIM(a_worker_that_cannot_be_started_leaves_all_cards_as_they_were),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -300,5 +300,5 @@ int main(void) {
         CLAIM(the_internal_key_is_refused_by_name),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -535,5 +535,5 @@ int main(void) {
         SE_CLAIM(no_memory_for_a_job_is_an_error_and_nothing_else),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -593,5 +593,5 @@ int main(void) {
         CLAIM(a_remedy_is_told_once_and_beside_the_text),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "gba.h"
+#include "unit/arena.h"
 #include "unit/gba-vectors.h"
 
 static const struct digest_input usual = {
@@ -25,22 +26,6 @@ static const struct digest_input usual = {
     .nc = 1,
     .auth_int = true,
 };
-
-static int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
-}
 
 static void test_response_of_the_worked_example(void **state _unused_) {
     _cleanup_secret_ struct secret *res = secret_of(VECTOR_RES);
@@ -255,7 +240,7 @@ static void test_proofs_beyond_the_limit_are_not_read(void **state _unused_) {
     assert_int_equal(check(value, &usual, VECTOR_BODY), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, arena_empty)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -275,5 +260,5 @@ int main(void) {
         TEST(test_a_full_arena_is_reported),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

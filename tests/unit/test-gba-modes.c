@@ -13,23 +13,8 @@
 #include <cmocka.h>
 
 #include "gba.h"
+#include "unit/arena.h"
 #include "unit/gba-vectors.h"
-
-static int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
-}
 
 static void assert_secret(const struct secret *secret, const char *hex) {
     _cleanup_secret_ struct secret *expected = secret_of(hex);
@@ -218,7 +203,7 @@ static void test_digests_that_are_published(void **state _unused_) {
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, arena_empty)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -232,5 +217,5 @@ int main(void) {
         TEST(test_digests_that_are_published),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gba.h"
+#include "unit/arena.h"
 #include "unit/gba-vectors.h"
 
 #define HEADER "0100" VECTOR_RAND VECTOR_AUTN
@@ -19,22 +20,6 @@
 #define NAF_ID "0200146e61662e6578616d706c652e636f6d0100000005" /* naf.example.com */
 #define END    "030014323033302d30312d30315430303a30303a30305a"
 #define MAC    "ff0010c5e30c27110bbf843f15547b34f2d342"
-
-static int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
-}
 
 /* @hex in memory of its own length, so that one octet too far is seen. */
 static uint8_t *octets_dup(const char *hex, size_t *ret_length) {
@@ -185,7 +170,7 @@ static void test_lengths_are_held(void **state _unused_) {
     assert_int_equal(gpi_parse(large, sizeof(large), &gpi, NULL), UB_E_PUSH_MALFORMED);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, arena_empty)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -196,5 +181,5 @@ int main(void) {
         TEST(test_lengths_are_held),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "gba.h"
+#include "unit/arena.h"
 #include "unit/gba-vectors.h"
 
 static void assert_secret(const struct secret *secret, const char *hex) {
@@ -22,22 +23,6 @@ static void assert_secret(const struct secret *secret, const char *hex) {
     assert_true(secret_length(secret) <= 64);
     hex_encode(secret_data(secret), secret_length(secret), text);
     assert_string_equal(text, hex);
-}
-
-static int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
 }
 
 /* Every worked key of one Ks: several names and Ua identifiers. */
@@ -237,7 +222,7 @@ static void test_threads_derive_the_same_key(void **state _unused_) {
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, arena_empty)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -253,5 +238,5 @@ int main(void) {
         TEST(test_a_full_arena_is_reported),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -164,12 +164,12 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static int set_up_arena(void **state) {
+static int arena_up(void **state) {
     (void)state;
     return secret_arena_init();
 }
 
-static int tear_down_arena(void **state) {
+static int arena_down(void **state) {
     (void)state;
     return secret_arena_used() == 0 ? (secret_arena_done(), 0) : -1;
 }
@@ -185,5 +185,5 @@ int main(void) {
         cmocka_unit_test(deliveries_leave_no_descriptor_open),
     };
 
-    return cmocka_run_group_tests(tests, set_up_arena, tear_down_arena);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

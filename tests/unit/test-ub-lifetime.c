@@ -97,5 +97,5 @@ int main(void) {
         TEST(test_long_lifetimes_are_cut),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -478,5 +478,5 @@ int main(void) {
         TEST(test_gba_digest_needs_a_password_and_an_exporter),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -727,5 +727,5 @@ int main(void) {
         TEST(test_probe_asks_and_stops),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "unit/arena.h"
 #include "unit/ub-world.h"
 
 /* A second challenge: RAND and AUTN of sixteen octets 01 and 02. */
@@ -37,22 +38,6 @@
 #define BODY(btid, lifetime, more)                                                       \
     "<BootstrappingInfo xmlns=\"uri:3gpp-gba\"><btid>" btid "</btid><lifetime>" lifetime \
     "</lifetime>" more "</BootstrappingInfo>"
-
-static inline int group_setup(void **state) {
-    (void)state;
-    return secret_arena_init();
-}
-
-static inline int group_teardown(void **state) {
-    (void)state;
-    secret_arena_done();
-    return 0;
-}
-
-static inline int nothing_left(void **state) {
-    (void)state;
-    return secret_arena_used() == 0 ? 0 : -1;
-}
 
 /* Run and expect that it fails with @code, says why without naming the subscriber, and gives nothing. */
 static inline void assert_fails_with(const struct ub_parameters *parameters, int code) {
@@ -99,4 +84,4 @@ static inline struct ub_result succeed(const struct step *steps,
     return succeed_with(&world_parameters);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, nothing_left)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, NULL, arena_empty)
