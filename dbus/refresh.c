@@ -90,12 +90,12 @@ static struct uicc_object *add_object(struct service *service, const struct snap
 }
 
 static bool same_objects(const struct service *service) {
-    struct snapshot now;
-
     if (agent_cards(service->agent) != service->uiccs_count)
         return false;
     for (size_t i = 0; i < service->uiccs_count; i++) {
-        snapshot_take(service->agent, i, &now);
+        struct agent_status now = {0};
+
+        agent_get_status(service->agent, i, &now);
         if (strcmp(now.name, service->uiccs[i]->status.name) != 0)
             return false;
     }

@@ -36,9 +36,7 @@ int agent_derive_begin(struct agent_request *request) {
         worker_derive_free(derive);
         return (int)job;
     }
-    request->job = (uint64_t)job;
-    agent_request_list_append(&card->deriving, request);
-    card->agent->pending++;
+    agent_deriving_join(request, (uint64_t)job);
     return 0;
 }
 
@@ -49,6 +47,12 @@ struct agent_request *agent_deriving_find(struct agent_card *card, uint64_t job)
         if (request->job == job)
             return request;
     return NULL;
+}
+
+void agent_deriving_join(struct agent_request *request, uint64_t job) {
+    request->job = job;
+    agent_request_list_append(&request->card->deriving, request);
+    request->card->agent->pending++;
 }
 
 void agent_deriving_leave(struct agent_request *request) {

@@ -231,9 +231,10 @@ int agent_push_given_up(struct failure *failure);
 /**
  * agent_deriving_find() - the request that waits for job number @job of @card, NULL for none
  *
- * agent_deriving_leave() takes it out of its list.
+ * agent_deriving_join() has @request wait for a job of its card, agent_deriving_leave() no longer.
  */
 struct agent_request *agent_deriving_find(struct agent_card *card, uint64_t job);
+void agent_deriving_join(struct agent_request *request, uint64_t job);
 void agent_deriving_leave(struct agent_request *request);
 
 /* --- Applications on the card (secure-element.c) --------------------------------------------------- */

@@ -39,22 +39,19 @@ static int check(struct agent *agent, const struct access_caller *caller, const 
 
 static int enqueue(const struct agent_request *template, struct worker_push *push,
                    struct agent_request **ret) {
-    struct agent_card *card = template->card;
     struct agent_request *request;
     int64_t job;
 
     request = malloc(sizeof(*request));
     if (!request)
         return -ENOMEM;
-    job = worker_push(card->worker, push);
+    job = worker_push(template->card->worker, push);
     if (job < 0) {
         free(request);
         return (int)job;
     }
     *request = *template;
-    request->job = (uint64_t)job;
-    agent_request_list_append(&card->deriving, request);
-    card->agent->pending++;
+    agent_deriving_join(request, (uint64_t)job);
     *ret = request;
     return 0;
 }

@@ -242,12 +242,23 @@ static struct ub_parameters job_parameters(const struct card_job *job, enum gba_
     };
 }
 
+int card_gba_derive_naf_key(struct card_job *job, const char *naf_fqdn,
+                            const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], const char *impi,
+                            struct secret **ret, struct failure *failure) {
+    uint8_t naf_id[NAF_FQDN_MAX + UA_PROTOCOL_LENGTH];
+    size_t length = strlen(naf_fqdn);
+
+    if (length > NAF_FQDN_MAX)
+        return -EINVAL;
+    memcpy(naf_id, naf_fqdn, length);
+    memcpy(naf_id + length, ua_protocol, UA_PROTOCOL_LENGTH);
+    return uicc_gba_derive(job->uicc, naf_id, length + UA_PROTOCOL_LENGTH, impi, ret, failure);
+}
+
 /* The temporary identity for next time: of a Ks in the card the card has to derive it. */
 static void note_tmpi(struct card_job *job, const struct ub_result *result) {
     _cleanup_secret_ struct secret *key = NULL;
-    uint8_t naf_id[NAF_FQDN_MAX + UA_PROTOCOL_LENGTH];
     char bsf_id[NAF_FQDN_MAX + 1];
-    size_t length;
 
     if (!job->conf->tmpi || !result->server_tmpi)
         return;
@@ -258,11 +269,7 @@ static void note_tmpi(struct card_job *job, const struct ub_result *result) {
     }
     if (!gba_bsf_id_of_btid(result->btid, bsf_id))
         return;
-    length = strlen(bsf_id);
-    memcpy(naf_id, bsf_id, length);
-    memcpy(naf_id + length, ua_protocol_tmpi, UA_PROTOCOL_LENGTH);
-    if (uicc_gba_derive(job->uicc, naf_id, length + UA_PROTOCOL_LENGTH, job->impi, &key, NULL) !=
-            0 ||
+    if (card_gba_derive_naf_key(job, bsf_id, ua_protocol_tmpi, job->impi, &key, NULL) != 0 ||
         gba_tmpi_from_key(key, job->gba.tmpi) != 0)
         job->gba.tmpi[0] = '\0';
 }
@@ -340,8 +347,6 @@ int card_gba_probe(struct card_job *job, int64_t *ret_date, struct failure *fail
 /* --- Keys in the card ----------------------------------------------------------------------------- */
 
 int card_gba_derive(struct card_job *job, struct worker_derive *derive, struct failure *failure) {
-    uint8_t naf_id[NAF_FQDN_MAX + UA_PROTOCOL_LENGTH];
-    size_t length = strlen(derive->naf_fqdn);
     int r;
 
     r = card_job_read(job, failure);
@@ -350,10 +355,8 @@ int card_gba_derive(struct card_job *job, struct worker_derive *derive, struct f
     if (!job->uicc || strcmp(card_iccid(job), derive->iccid) != 0)
         return failure_set(failure, UICC_E_CARD_ABSENT,
                            "the card that has the Ks is gone; another one is there, ask again");
-    memcpy(naf_id, derive->naf_fqdn, length);
-    memcpy(naf_id + length, derive->ua_protocol, UA_PROTOCOL_LENGTH);
-    return uicc_gba_derive(job->uicc, naf_id, length + UA_PROTOCOL_LENGTH, derive->impi,
-                           &derive->key, failure);
+    return card_gba_derive_naf_key(job, derive->naf_fqdn, derive->ua_protocol, derive->impi,
+                                   &derive->key, failure);
 }
 
 bool card_gba_resume(struct card_job *job, struct ub_result *ret) {

@@ -72,6 +72,15 @@ int card_gba_probe(struct card_job *job, int64_t *ret_date, struct failure *fail
 int card_gba_derive(struct card_job *job, struct worker_derive *derive, struct failure *failure);
 
 /**
+ * card_gba_derive_naf_key() - have the card that is open derive Ks_ext_NAF of its Ks (TS 33.220 5.3.3)
+ *
+ * Return: 0 with *@ret, the caller's; -EINVAL for a name of more than NAF_FQDN_MAX octets; as uicc_gba_derive().
+ */
+int card_gba_derive_naf_key(struct card_job *job, const char *naf_fqdn,
+                            const uint8_t ua_protocol[UA_PROTOCOL_LENGTH], const char *impi,
+                            struct secret **ret, struct failure *failure);
+
+/**
  * card_gba_resume() - the bootstrap that EF_GBABP tells of, where it is one that can be gone on with (TS 33.220 5.3.2)
  *
  * Return: true with *@ret, which owns nothing.

@@ -47,16 +47,12 @@ static int derive_here(struct card_job *job, const struct gpi *gpi, struct secre
 static int derive_in_card(struct card_job *job, const struct gpi *gpi, struct secret **ret,
                           struct failure *failure) {
     _cleanup_uicc_aka_ struct uicc_aka aka = {0};
-    uint8_t naf_id[NAF_FQDN_MAX + UA_PROTOCOL_LENGTH];
-    size_t length = strlen(gpi->naf_fqdn);
     struct failure card = {0};
     int r;
 
-    memcpy(naf_id, gpi->naf_fqdn, length);
-    memcpy(naf_id + length, gpi->ua_protocol, UA_PROTOCOL_LENGTH);
     r = uicc_gba_bootstrap(job->uicc, gpi->rand, gpi->autn, &aka, &card);
     if (r == 0)
-        r = uicc_gba_derive(job->uicc, naf_id, length + UA_PROTOCOL_LENGTH, job->impi, ret, &card);
+        r = card_gba_derive_naf_key(job, gpi->naf_fqdn, gpi->ua_protocol, job->impi, ret, &card);
     return r == 0 ? 0 : fail_card(r, &card, failure);
 }
 
