@@ -14,6 +14,8 @@
  *   NafFqdn=naf.example.com *.ims.mnc001.mcc001.pub.3gppnetwork.org
  *                                      # exact, or "*." and a suffix: one label or more in its place; "*" for any
  *   UaProtocol=0100000002 010001*      # ten hex digits, or fewer and "*"
+ *   Peer=maf.example.com //sp.example* # enrolment targets whose keys: exact, or a beginning and "*"
+ *   Suid=21 23                         # usages of their usage-constrained keys; "*" for any. Km and Kpsa need none
  *   Aid=A000000151000000 D27600012401*  # applications on the card: ten to 32 hex digits, or fewer and "*"
  *   AidPin=no                          # may also present and change their PINs
  *   DeviceAppHash=...                  # 40 or 64 hex digits: who it is to the access rules on the card (ARA-M)
@@ -90,6 +92,21 @@ int access_check_naf(struct access *access, const struct access_caller *caller,
 int access_may_naf(const struct access *access, const struct access_caller *caller,
                    const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
                    struct failure *failure);
+
+/**
+ * access_check_peer() - may @caller have keys of an enrolment with the target @peer now?
+ * @suid: of a usage-constrained key; 0 for Km or Kpsa
+ *
+ * Counts against the quota, and returns, as access_check_naf() does.
+ */
+int access_check_peer(struct access *access, const struct access_caller *caller, const char *peer,
+                      unsigned suid, struct failure *failure);
+
+/**
+ * access_may_peer() - likewise, without the quota; see access_may_naf()
+ */
+int access_may_peer(const struct access *access, const struct access_caller *caller,
+                    const char *peer, unsigned suid, struct failure *failure);
 
 /* What a right to an application on the card comes with. */
 struct access_aid_grant {

@@ -24,6 +24,7 @@ struct agent;
 struct agent_options {
     const char *config_directory; /* /etc/keystrap */
     const char *plugin_directory; /* /usr/libexec/keystrap */
+    const char *state_directory;  /* /var/lib/keystrap; NULL for none: nothing can be enrolled then */
 };
 
 /* How things stand with a card. */
@@ -128,6 +129,9 @@ struct agent_key {
     uint64_t expires_utc_usec;
     bool bootstrapped;         /* a bootstrap was run for this request or while it waited */
     const char *naf_fqdn;      /* whose key it is, for agent_push_info(); else NULL */
+    const char *method;        /* of an enrolment's key: "gba", "certificate" or "psk"; else NULL */
+    const char *profile;       /* likewise */
+    unsigned suid;             /* likewise; 0 for none */
 };
 
 /**
@@ -233,3 +237,114 @@ int agent_diagnose(struct agent *agent, const struct access_caller *caller, cons
 int agent_get_identity(struct agent *agent, const struct access_caller *caller, const char *uicc,
                        const struct uicc_identity **ret, const char **ret_impi,
                        struct failure *failure);
+
+/* --- Enrolment -------------------------------------------------------------------------------------- */
+
+enum agent_enrol_state {
+    AGENT_ENROL_IDLE,      /* nothing was asked for yet */
+    AGENT_ENROLLING,
+    AGENT_ENROLLED,
+    AGENT_ENROL_FAILED,    /* every method; tried again by itself where that can help */
+};
+
+/* What became of one method of a profile, for people and for the chain. */
+enum agent_enrol_verdict {
+    AGENT_ENROL_UNTRIED,
+    AGENT_ENROL_WORKED,
+    AGENT_ENROL_NOT_NOW,   /* network, BSF or MEF that is busy, card that is away */
+    AGENT_ENROL_NEVER,     /* not with this card, this credential, this MEF: until something is changed */
+    AGENT_ENROL_REFUSED,   /* BSF or MEF know us and say no */
+};
+
+struct agent_enrol_method_status {
+    const char *method; /* "gba", "certificate", "psk" */
+    enum agent_enrol_verdict verdict;
+    int code;           /* its outcome; 0 where it worked or was not tried */
+    const char *text;   /* why, in words */
+};
+
+/* What anybody may know of a profile. Strings are borrowed until the event loop runs. */
+struct agent_enrol_status {
+    const char *name;
+    enum agent_enrol_state state;
+    const char *method;      /* in use, "" for none */
+    const char *target;      /* MAF-ID or Enrolee-B-ID */
+    const char *target_kind; /* "maf" or "enrolee-b" */
+    const char *mef;         /* FQDN, "" for none */
+    const char *ke_id;       /* KeId, or B-TID with the method gba; "" for none */
+    uint64_t expires_utc_usec; /* of Ke; 0 for none */
+    uint64_t expires_usec;     /* the same by CLOCK_BOOTTIME */
+    uint64_t retry_usec;       /* when something is tried by itself, CLOCK_BOOTTIME; 0 for not */
+    bool token_pending;        /* an enrolment token waits to be presented */
+    struct agent_enrol_method_status methods[3]; /* in the profile's order */
+    size_t methods_count;
+    const struct failure *last_failure; /* code 0 where the last thing worked */
+};
+
+/**
+ * agent_enrol_state_name() - "idle", "enrolling", "enrolled", "failed"
+ */
+const char *agent_enrol_state_name(enum agent_enrol_state state);
+
+/**
+ * agent_enrol_verdict_name() - "untried", "worked", "not-now", "never", "refused"
+ */
+const char *agent_enrol_verdict_name(enum agent_enrol_verdict verdict);
+
+/**
+ * agent_enrolments() - how many profiles are there, 0 to ENROL_PROFILES_MAX; agent_reload() and agent_configure() may
+ * change it
+ */
+size_t agent_enrolments(const struct agent *agent);
+
+/**
+ * agent_get_enrol_status() - of profile @index, in the order of their names
+ */
+void agent_get_enrol_status(struct agent *agent, size_t index, struct agent_enrol_status *ret);
+
+/**
+ * agent_enrol() - enrol by profile @profile: with what is there where it is alive, or anew
+ * @renew: whatever is there
+ *
+ * For who may manage. agent_key.key is NULL, agent_key.btid KeId. Otherwise as agent_derive_naf_key().
+ */
+int agent_enrol(struct agent *agent, const struct access_caller *caller, const char *profile,
+                bool renew, agent_key_fn done, void *userdata, struct agent_request **ret);
+
+/**
+ * agent_enrol_forget() - erase Ke and all that hangs on it, durably, and tell the MEF where it can be told. The use of a token
+ * is not forgotten.
+ *
+ * Return: 0; ACCESS_E_DENIED; ENROL_E_UNCONFIGURED; negative errno where it could not be removed.
+ */
+int agent_enrol_forget(struct agent *agent, const struct access_caller *caller, const char *profile,
+                       struct failure *failure);
+
+/* Which key is wanted; all is borrowed for the call. */
+struct agent_key_wish {
+    const char *kind;    /* "km", "kpsa" or "usage" */
+    const char *peer;    /* the enrolment target: MAF-ID, CSE-ID or AE-ID */
+    const char *profile; /* NULL for the first whose target @peer is */
+    unsigned suid;       /* of "usage"; 0 for the profile's own */
+};
+
+/**
+ * agent_get_key() - a key of an enrolment, after enrolling where that was not done yet
+ *
+ * For who may have it by the rules, see access_check_peer(). agent_key.btid is the key's identifier: KeId, KmID where the MEF
+ * assigned one, or B-TID. Otherwise as agent_derive_naf_key().
+ */
+int agent_get_key(struct agent *agent, const struct access_caller *caller,
+                  const struct agent_key_wish *wish, agent_key_fn done, void *userdata,
+                  struct agent_request **ret);
+
+/**
+ * agent_configure() - apply a signed instruction document, all or nothing, durably
+ * @cms: @length octets, see instruction.h
+ *
+ * For who may manage.
+ *
+ * Return: 0; ACCESS_E_DENIED; enum instruction_outcome; ENROL_E_SEALING; negative errno.
+ */
+int agent_configure(struct agent *agent, const struct access_caller *caller, const uint8_t *cms,
+                    size_t length, struct failure *failure);

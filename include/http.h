@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Fetching over HTTP, by a program of its own.
+ * Asking over HTTP or CoAP, by a program of its own.
  *
- * keystrapd opens no internet socket and parses no HTTP: `keystrap-http`, which keeps no secret, does so
- * with libcurl, one request at a time, over the packets of packet.h. It is started at the first request, kept
- * for the next, ended after HTTP_IDLE_USEC without work, and killed at a deadline or when a request is cancelled.
+ * keystrapd opens no internet socket and parses no HTTP: `keystrap-http` does so with libcurl, and `keystrap-coap` with
+ * libcoap, one request at a time, over the packets of packet.h; what one understands the other does too. Such a program is
+ * started at the first request, kept for the next, ended after HTTP_IDLE_USEC without work, and killed at a deadline or when
+ * a request is cancelled. Of the secrets that it is given for a handshake it keeps none longer than the request.
  */
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 
 #include "keystrap-limits.h"
 #include "outcome.h"
+#include "peer-certificate.h"
 #include "secret.h"
 
 /* The lowest version of TLS that is spoken. */
@@ -23,8 +25,36 @@ enum http_tls {
     HTTP_TLS_1_3,
 };
 
+enum http_method {
+    HTTP_GET,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+};
+
+/*
+ * A handshake where both ends prove who they are (oneM2M TS-0003 8.3.2, 10.2): TLS 1.2 over TCP, DTLS 1.2 over UDP, with
+ * extended master secret (RFC 7627), without which no exporter is trusted. By pre-shared key where psk is there, else by
+ * certificate; with neither the client proves nothing (certificate-less, RFC 7030 3.3.3 apart). SNI is the URL's host.
+ */
+struct http_handshake {
+    const char *suites;       /* cipher suites as OpenSSL writes them, the best first */
+    const char *psk_identity; /* up to PSK_IDENTITY_MAX octets */
+    const struct secret *psk; /* 1 to PSK_MAX octets */
+    const char *certificate; /* PEM text, our own first, then its chain; up to CERTIFICATE_CHAIN_MAX octets */
+    const struct secret *private_key; /* its key, PEM or PKCS #8 DER */
+    const char *private_key_uri; /* or where a secure environment has it: "pkcs11:..." (RFC 7512) */
+    const struct peer_expectation *peer; /* whom to expect; NULL with psk */
+};
+
 struct http_request {
-    const char *url;            /* http:// or https:// */
+    enum http_method method;
+    const char *url;     /* http://, https:// or, for keystrap-coap, coaps:// */
+    const uint8_t *body; /* of POST and PUT, up to HTTP_SEND_MAX octets; NULL for none */
+    size_t body_length;
+    const struct http_handshake *handshake; /* NULL for plain https, or http: certificate and name as everybody checks them */
+    bool fresh;    /* by a connection, and so an exporter, that nothing was asked by yet */
+    bool secret_body; /* the answer's body holds a key: it goes to http_response.secret_body */
     const char *connect_to;     /* HOST:PORT to connect to instead of the URL's, or NULL */
     const char *user_agent;     /* NULL for none */
     const char *const *headers; /* "Name: value" lines, NULL-terminated, or NULL */
@@ -47,6 +77,8 @@ struct http_response {
     size_t fields_count; /* up to HTTP_HEADERS_MAX */
     uint8_t *body;       /* NUL-terminated beyond body_length */
     size_t body_length;
+    struct secret *secret_body; /* with http_request.secret_body, instead of body; NULL where it is empty. Up to
+                                   SECRET_LENGTH_MAX octets; a longer one is HTTP_E_TOO_LARGE */
     struct secret *exporter; /* TLS_EXPORTER_LENGTH octets of the connection that the answer came by; NULL where the
                                 request has no exporter_label or the scheme is http */
 };
@@ -98,10 +130,16 @@ void http_client_warm(struct http_client *client);
 uint64_t http_client_idle(struct http_client *client);
 
 /**
- * http_client_get() - GET, no redirect followed, no cookie, no proxy, no credential of its own
+ * http_client_ask() - one request: no redirect followed, no cookie, no proxy
+ * @client: of the program that speaks the URL's scheme
  * @cancel_fd: readable when the request shall end; -1 for none
  *
- * Return: 0 for any complete HTTP answer; enum http_outcome; UB_E_CANCELLED; negative errno.
+ * Of CoAP's answers the status is class times 100 and detail (RFC 7252 5.9), so that 2.05 is 205, and oneM2M's options
+ * are fields by the names that they have in HTTP (X-M2M-RSC, X-M2M-RI). In a request it is the other way round: "X-M2M-Origin:
+ * x" becomes an option.
+ *
+ * Return: 0 for any complete answer; enum http_outcome; enum peer_outcome where the other end is not whom the handshake's
+ * peer says; UB_E_CANCELLED; negative errno.
  */
-int http_client_get(struct http_client *client, const struct http_request *request, int cancel_fd,
+int http_client_ask(struct http_client *client, const struct http_request *request, int cancel_fd,
                     struct http_response *ret, struct failure *failure);

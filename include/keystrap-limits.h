@@ -121,6 +121,45 @@
 
 #define CREDENTIAL_MAX 1024u          /* octets of a password or PIN from a systemd credential */
 
+/* --- Enrolment ----------------------------------------------------------------------------------- */
+#define HTTP_SEND_MAX 16384u          /* octets of the body of one request */
+#define PSK_IDENTITY_MAX 128u         /* octets of psk_identity */
+#define PSK_MAX 64u                   /* octets of a pre-shared key */
+#define PSK_MIN 16u                   /* less can be tried out from one handshake that was listened to */
+#define CERTIFICATE_CHAIN_MAX 8192u   /* octets of our own certificate and its chain, PEM */
+#define PRIVATE_KEY_MAX 2048u         /* octets of a private key, PEM or DER */
+#define CIPHER_SUITES_MAX 255u        /* octets of a list of cipher suites */
+#define PEER_NAME_MAX 255u            /* octets of the name in the other end's certificate */
+#define PEER_ROOTS_MAX 4u             /* digests of roots of trust in one profile */
+#define PEER_DIGEST_MAX 32u           /* SHA-256 */
+#define PEER_CHAIN_MAX 8u             /* certificates of one chain */
+#define PEER_SAN_MAX 64u              /* names in one certificate that are looked at */
+#define OCSP_RESPONSE_MAX 8192u       /* octets of a stapled OCSP response */
+#define ENTITY_ID_MAX 255u            /* octets of a CSE-ID, AE-ID, MAF-ID or of several with spaces between */
+#define KE_LENGTH 32u                 /* TS-0003 10.3.1 */
+#define KE_RELATIVE_ID_LENGTH 16u
+#define KE_ID_MAX (32u + 1 + FQDN_MAX) /* hex, "@", FQDN */
+#define KEY_ID_MAX 512u               /* octets of any key identifier: KeId, KmID, B-TID */
+#define MEF_ID_MAX 128u               /* octets of an identifier that a MEF gives */
+#define MEF_BODY_MAX 4096u            /* octets of JSON from a MEF: SECRET_LENGTH_MAX, for it may hold a key */
+#define MEF_COMMANDS_MAX 32u          /* commands in one run */
+#define MEF_JSON_DEPTH_MAX 8u
+#define TOKEN_MIN 8u                  /* octets of an enrolment token */
+#define TOKEN_MAX 255u
+#define EST_ANSWER_MAX 16384u         /* octets of one answer, base64 */
+#define EST_ATTRIBUTES_MAX 16u        /* of /csrattrs that are looked at */
+#define CHALLENGE_PASSWORD_MAX 255u
+#define ENROL_PROFILES_MAX 8u
+#define PROFILE_NAME_MAX 16u          /* octets in the name of a profile */
+#define ENROL_EXPIRY_MAX_SEC (10ull * 366 * 24 * 3600)
+#define RECORD_MAX 4000u              /* octets in one record: a struct secret holds it */
+#define RECORD_NAME_MAX 64u
+#define RECORDS_MAX 256u              /* in one store */
+#define SEALING_KEY_MIN 32u
+#define INSTRUCTION_MAX 32768u        /* octets of a signed instruction document */
+#define INSTRUCTION_SIGNERS_MAX 8u
+#define INSTRUCTION_VALUES_MAX 64u    /* keys of one profile */
+
 /* --- Configuration ----------------------------------------------------------------------------- */
 #define CARDS_MAX 16u                 /* cards that one agent serves */
 #define CARD_NAME_MAX 16u             /* octets in the name of a card */

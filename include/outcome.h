@@ -20,6 +20,12 @@
 #define OUTCOME_ACCESS_BASE 0x400
 #define OUTCOME_HTTP_BASE 0x500
 #define OUTCOME_SE_BASE 0x600
+#define OUTCOME_PEER_BASE 0x700
+#define OUTCOME_MEF_BASE 0x800
+#define OUTCOME_EST_BASE 0x900
+#define OUTCOME_RECORD_BASE 0xA00
+#define OUTCOME_INSTRUCTION_BASE 0xB00
+#define OUTCOME_ENROL_BASE 0xC00
 
 /* The UICC and the way to it (uicc/). */
 enum uicc_outcome {
@@ -58,6 +64,11 @@ enum http_outcome {
     HTTP_E_PROTOCOL,                    /* not HTTP, broken off, a redirect to another scheme */
     HTTP_E_TOO_LARGE,                   /* header or body beyond the limits */
     HTTP_E_HELPER,                      /* the helper program failed or died */
+    HTTP_E_CREDENTIAL,                  /* our own certificate or key cannot be used */
+    HTTP_E_PSK,                         /* the other end does not know our psk_identity, or has another key */
+    HTTP_E_OWN_CERTIFICATE,             /* the other end does not take our certificate */
+    HTTP_E_OWN_EXPIRED,                 /* because it has expired */
+    HTTP_E_MASTER_SECRET,               /* no extended master secret: the exporter is not to be trusted */
 };
 
 /* The bootstrap over Ub (agent/gba/). */
@@ -101,6 +112,69 @@ enum access_outcome {
     ACCESS_E_DENIED = OUTCOME_ACCESS_BASE, /* no rule grants it */
     ACCESS_E_QUOTA,                        /* a rule grants it, but not so often */
     ACCESS_E_TOO_MANY,                     /* too many requests of this caller wait already */
+};
+
+/* The other end's certificate in a handshake (peer-certificate.h). */
+enum peer_outcome {
+    PEER_E_EXPIRED = OUTCOME_PEER_BASE, /* one of its certificates has */
+    PEER_E_NOT_YET,                     /* or is not valid yet */
+    PEER_E_UNTRUSTED,                   /* no chain to a trust anchor, or a wrong signature */
+    PEER_E_ROOT,                        /* another root of trust, or another raw public key */
+    PEER_E_NAME,                        /* another name */
+    PEER_E_KEY,                         /* no P-256 key */
+    PEER_E_KEY_USAGE,                   /* not for signatures, or a CA that may sign no certificates */
+    PEER_E_CONSTRAINT,                  /* a name that its CA may not give (name constraints) */
+    PEER_E_REVOKED,                     /* CRL or OCSP say so */
+    PEER_E_STATUS,                      /* no current CRL, or no good OCSP response, where one is asked for */
+    PEER_E_MALFORMED,                   /* no certificate at all, or not one that can be read */
+};
+
+/* The exchange with a MEF (mef.h). */
+enum mef_outcome {
+    MEF_E_REFUSED = OUTCOME_MEF_BASE, /* it knows us and says no */
+    MEF_E_TOKEN,                      /* the enrolment token is wrong, used, or somebody else's */
+    MEF_E_UNKNOWN,                    /* no MEF at that address, or nothing of that name */
+    MEF_E_BUSY,                       /* 5xx: not now */
+    MEF_E_CONFLICT,                   /* it has such a one already */
+    MEF_E_MALFORMED,                  /* its answer is not what docs/MEF.md says */
+    MEF_E_LIFETIME,                   /* what it gave is over already */
+    MEF_E_CHANGED,                    /* it confirmed something else than was asked for */
+};
+
+/* Certificate provisioning (est.h). */
+enum est_outcome {
+    EST_E_REFUSED = OUTCOME_EST_BASE,
+    EST_E_PENDING,     /* 202: a person has to look at it first */
+    EST_E_BUSY,        /* 5xx */
+    EST_E_MALFORMED,   /* not what RFC 7030 says */
+    EST_E_CERTIFICATE, /* what came is not a certificate of our key, for our name, of its own CA */
+};
+
+/* Records (record.h). */
+enum record_outcome {
+    RECORD_E_NONE = OUTCOME_RECORD_BASE,
+    RECORD_E_DAMAGED, /* torn, tampered with, or sealed with another key; set aside */
+    RECORD_E_VERSION, /* of a later version of keystrap */
+};
+
+/* Instruction documents (instruction.h). */
+enum instruction_outcome {
+    INSTRUCTION_E_MALFORMED = OUTCOME_INSTRUCTION_BASE,
+    INSTRUCTION_E_SIGNATURE, /* wrong, or of nobody who may sign */
+    INSTRUCTION_E_SIGNER,    /* nobody may: none is configured */
+    INSTRUCTION_E_REPLAY,    /* its serial is not beyond the last one's */
+    INSTRUCTION_E_INVALID,   /* a profile in it is wrong */
+};
+
+/* Enrolment as a whole (agent/core/). */
+enum enrol_outcome {
+    ENROL_E_UNCONFIGURED = OUTCOME_ENROL_BASE, /* no profile of that name, or for that target */
+    ENROL_E_METHODS,            /* every method of the profile has failed; the text has the reason of each */
+    ENROL_E_CREDENTIAL,         /* Kpm, certificate, private key or token are not where the profile says */
+    ENROL_E_SEALING,            /* no key to seal records with, so an enrolment would be lost at the next start */
+    ENROL_E_KIND,               /* no such kind of key, or not of this target */
+    ENROL_E_EXPIRED,            /* the enrolment is over */
+    ENROL_E_SECURE_ENVIRONMENT, /* the secure environment that has the private key does not answer */
 };
 
 /**

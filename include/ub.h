@@ -45,7 +45,7 @@ struct ub_parameters {
 };
 
 /*
- * Who does what waits. Return values as of http_client_get() and uicc_authenticate().
+ * Who does what waits. Return values as of http_client_ask() and uicc_authenticate().
  *
  * authenticate() gives RES, CK and IK in GBA_ME, and RES alone in GBA_U. authenticate_2g(), which may be NULL where 2G GBA is
  * not used, gives GSM_SRES_LENGTH and GSM_KC_LENGTH octets that the caller owns.

@@ -121,6 +121,16 @@ static const char *http_name(enum http_outcome outcome) {
         return "http-too-large";
     case HTTP_E_HELPER:
         return "http-helper";
+    case HTTP_E_CREDENTIAL:
+        return "http-credential";
+    case HTTP_E_PSK:
+        return "http-psk";
+    case HTTP_E_OWN_CERTIFICATE:
+        return "http-own-certificate";
+    case HTTP_E_OWN_EXPIRED:
+        return "http-own-expired";
+    case HTTP_E_MASTER_SECRET:
+        return "http-master-secret";
     }
     return NULL;
 }
@@ -176,114 +186,158 @@ static const char *errno_name(int code) {
     return name;
 }
 
+static const char *peer_name(enum peer_outcome outcome) {
+    switch (outcome) {
+    case PEER_E_EXPIRED:
+        return "peer-expired";
+    case PEER_E_NOT_YET:
+        return "peer-not-yet";
+    case PEER_E_UNTRUSTED:
+        return "peer-untrusted";
+    case PEER_E_ROOT:
+        return "peer-root";
+    case PEER_E_NAME:
+        return "peer-name";
+    case PEER_E_KEY:
+        return "peer-key";
+    case PEER_E_KEY_USAGE:
+        return "peer-key-usage";
+    case PEER_E_CONSTRAINT:
+        return "peer-constraint";
+    case PEER_E_REVOKED:
+        return "peer-revoked";
+    case PEER_E_STATUS:
+        return "peer-status";
+    case PEER_E_MALFORMED:
+        return "peer-malformed";
+    }
+    return NULL;
+}
+
+static const char *mef_name(enum mef_outcome outcome) {
+    switch (outcome) {
+    case MEF_E_REFUSED:
+        return "mef-refused";
+    case MEF_E_TOKEN:
+        return "mef-token";
+    case MEF_E_UNKNOWN:
+        return "mef-unknown";
+    case MEF_E_BUSY:
+        return "mef-busy";
+    case MEF_E_CONFLICT:
+        return "mef-conflict";
+    case MEF_E_MALFORMED:
+        return "mef-malformed";
+    case MEF_E_LIFETIME:
+        return "mef-lifetime";
+    case MEF_E_CHANGED:
+        return "mef-changed";
+    }
+    return NULL;
+}
+
+static const char *est_name(enum est_outcome outcome) {
+    switch (outcome) {
+    case EST_E_REFUSED:
+        return "est-refused";
+    case EST_E_PENDING:
+        return "est-pending";
+    case EST_E_BUSY:
+        return "est-busy";
+    case EST_E_MALFORMED:
+        return "est-malformed";
+    case EST_E_CERTIFICATE:
+        return "est-certificate";
+    }
+    return NULL;
+}
+
+static const char *record_name(enum record_outcome outcome) {
+    switch (outcome) {
+    case RECORD_E_NONE:
+        return "record-none";
+    case RECORD_E_DAMAGED:
+        return "record-damaged";
+    case RECORD_E_VERSION:
+        return "record-version";
+    }
+    return NULL;
+}
+
+static const char *instruction_name(enum instruction_outcome outcome) {
+    switch (outcome) {
+    case INSTRUCTION_E_MALFORMED:
+        return "instruction-malformed";
+    case INSTRUCTION_E_SIGNATURE:
+        return "instruction-signature";
+    case INSTRUCTION_E_SIGNER:
+        return "instruction-signer";
+    case INSTRUCTION_E_REPLAY:
+        return "instruction-replay";
+    case INSTRUCTION_E_INVALID:
+        return "instruction-invalid";
+    }
+    return NULL;
+}
+
+static const char *enrol_name(enum enrol_outcome outcome) {
+    switch (outcome) {
+    case ENROL_E_UNCONFIGURED:
+        return "enrol-unconfigured";
+    case ENROL_E_METHODS:
+        return "enrol-methods";
+    case ENROL_E_CREDENTIAL:
+        return "enrol-credential";
+    case ENROL_E_SEALING:
+        return "enrol-sealing";
+    case ENROL_E_KIND:
+        return "enrol-kind";
+    case ENROL_E_EXPIRED:
+        return "enrol-expired";
+    case ENROL_E_SECURE_ENVIRONMENT:
+        return "enrol-secure-environment";
+    }
+    return NULL;
+}
+
+/* Of a code that is one of the module's whose base it has. */
+static const char *module_name(int code) {
+    switch (code & BASE_MASK) {
+    case OUTCOME_UICC_BASE:
+        return uicc_name((enum uicc_outcome)code);
+    case OUTCOME_UB_BASE:
+        return ub_name((enum ub_outcome)code);
+    case OUTCOME_HTTP_BASE:
+        return http_name((enum http_outcome)code);
+    case OUTCOME_KEYS_BASE:
+        return keys_name((enum keys_outcome)code);
+    case OUTCOME_ACCESS_BASE:
+        return access_name((enum access_outcome)code);
+    case OUTCOME_SE_BASE:
+        return se_name((enum se_outcome)code);
+    case OUTCOME_PEER_BASE:
+        return peer_name((enum peer_outcome)code);
+    case OUTCOME_MEF_BASE:
+        return mef_name((enum mef_outcome)code);
+    case OUTCOME_EST_BASE:
+        return est_name((enum est_outcome)code);
+    case OUTCOME_RECORD_BASE:
+        return record_name((enum record_outcome)code);
+    case OUTCOME_INSTRUCTION_BASE:
+        return instruction_name((enum instruction_outcome)code);
+    case OUTCOME_ENROL_BASE:
+        return enrol_name((enum enrol_outcome)code);
+    default: /* an errno, not an enum */
+        return NULL;
+    }
+}
+
 const char *outcome_name(int code) {
-    const char *name = NULL;
+    const char *name = code > 0 ? module_name(code) : NULL;
 
     if (code == 0)
         return "done";
-    if (code > 0 && (code & BASE_MASK) == OUTCOME_UICC_BASE)
-        name = uicc_name((enum uicc_outcome)code);
-    else if (code > 0 && (code & BASE_MASK) == OUTCOME_UB_BASE)
-        name = ub_name((enum ub_outcome)code);
-    else if (code > 0 && (code & BASE_MASK) == OUTCOME_HTTP_BASE)
-        name = http_name((enum http_outcome)code);
-    else if (code > 0 && (code & BASE_MASK) == OUTCOME_KEYS_BASE)
-        name = keys_name((enum keys_outcome)code);
-    else if (code > 0 && (code & BASE_MASK) == OUTCOME_ACCESS_BASE)
-        name = access_name((enum access_outcome)code);
-    else if (code > 0 && (code & BASE_MASK) == OUTCOME_SE_BASE)
-        name = se_name((enum se_outcome)code);
     return name ? name : errno_name(code);
-}
-
-static const struct {
-    int code;
-    const char *remedy;
-} remedies[] = {
-    {UICC_E_SERVICE_ABSENT, "Start pcscd (systemctl start pcscd.socket), or the modem's service."},
-    {UICC_E_READER_ABSENT,
-     "Connect a card reader, or correct the reader's name in keystrap.conf; pcsc_scan lists them."},
-    {UICC_E_CARD_ABSENT, "Insert the SIM."},
-    {UICC_E_SILENT, "Take the SIM out and put it back; if it stays silent, try another reader."},
-    {UICC_E_RESET, "Try again; if it happens often, find the other program that resets the SIM."},
-    {UICC_E_BUSY, "End the program that holds the SIM for itself, or let it use shared mode."},
-    {UICC_E_DENIED, "Allow keystrapd's user to use pcscd: install keystrap's polkit rule."},
-    {UICC_E_TRANSPORT,
-     "Look into the journal for what the transport program said last; reinstall it "
-     "if it cannot be executed."},
-    {UICC_E_MALFORMED, "The SIM or its reader is faulty or not a UICC; try another."},
-    {UICC_E_STATUS, "Ask the operator whether the SIM is provisioned for this use."},
-    {UICC_E_NO_APPLICATION, "Use a SIM with a USIM application; a 2G SIM cannot do GBA."},
-    {UICC_E_NO_CHANNEL, "End other programs that hold logical channels of the SIM."},
-    {UICC_E_PIN_REQUIRED, "Disable the SIM's PIN, or have the modem verify it."},
-    {UICC_E_PIN_BLOCKED, "Unblock the PIN with the PUK in a phone or modem."},
-    {UICC_E_SYNC,
-     "Nothing: the network resynchronises by itself; ask the operator if it never does."},
-    {UICC_E_MAC, "Check that the BSF is that of the SIM's operator."},
-    {UICC_E_CONTEXT, "Use a SIM whose USIM supports authentication in the 3G context."},
-    {UICC_E_IDENTITY, "Set the private identity (IMPI) and the BSF in keystrap.conf."},
-    {UICC_E_NOT_FOUND, "Ask the operator whether the SIM is provisioned for this use."},
-    {UICC_E_UNCONFIGURED, "See \"keystrapctl status\" for the cards that are configured."},
-    {UICC_E_CONDITIONS, "Bootstrap again: the SIM has lost what the key would come from."},
-    {UICC_E_FRESHNESS, "Bootstrap again; where it stays so, ask the operator about this SIM."},
-    {UICC_E_MEMORY,
-     "The SIM has no room: use GBA_ME (Mode=me), or ask the operator for another SIM."},
-    {UICC_E_NAF_ID, "Use GBA_ME (Mode=me) for a NAF with a name of that length."},
-    {HTTP_E_RESOLVE,
-     "Check the name of the BSF and the gateway's DNS; BSF names are often known only "
-     "in the operator's network."},
-    {HTTP_E_CONNECT,
-     "Check that the gateway's data connection is up and that nothing blocks the port."},
-    {HTTP_E_TIMEOUT, "Try again later, or raise RequestTimeoutSec= in keystrap.conf."},
-    {HTTP_E_TLS, "Check the gateway's clock, and the trust anchors set in keystrap.conf."},
-    {HTTP_E_PROTOCOL,
-     "Check the BSF's address: what answers there does not speak HTTP as a BSF does."},
-    {HTTP_E_TOO_LARGE, "Check the BSF's address: what answers there is not a BSF."},
-    {HTTP_E_HELPER, "Check that keystrap-http is installed, and the journal for why it ended."},
-    {UB_E_REFUSED, "Ask the operator whether GBA is enabled for this subscription."},
-    {UB_E_UNKNOWN, "Check the BSF's address: no BSF answers there."},
-    {UB_E_BUSY, "Ask again later; the BSF cannot answer now."},
-    {UB_E_CHALLENGE, "Check the BSF's address, and that the operator's BSF supports AKAv1-MD5."},
-    {UB_E_NONCE, "Check the BSF's address: what answers there does not challenge with AKA."},
-    {UB_E_RESYNC, "Ask the operator: its sequence number and the SIM's do not come together."},
-    {UB_E_RESPONSE_REJECTED, "Check the private identity (IMPI) in keystrap.conf; ask the operator "
-                             "whether it belongs to this SIM."},
-    {UB_E_NETWORK_AUTH, "Check that the BSF is that of the SIM's operator."},
-    {UB_E_RSPAUTH_MISSING,
-     "Check the BSF's address; where the operator's BSF gives no proof, set RequireRspauth=no."},
-    {UB_E_RSPAUTH_WRONG,
-     "Check the BSF's address: what answers there does not know the SIM's key."},
-    {UB_E_INFO_MALFORMED, "Ask the operator: its BSF does not answer as TS 24.109 says."},
-    {UB_E_LIFETIME,
-     "Check the gateway's clock; ask the operator for the lifetime that its BSF grants."},
-    {UB_E_CANCELLED, "Ask again if the key is still wanted."},
-    {UB_E_HTTPS, "Set Scheme=https in [GBA] of keystrap.conf, or another Mode=."},
-    {UB_E_PUSH_MALFORMED, "Ask whoever runs the pushing server (NAF): its GBA Push Info is wrong."},
-    {UB_E_PUSH_MAC,
-     "Do not trust the sender; ask for a new GBA Push Info if it should be the operator."},
-    {KEYS_E_NONE, "Ask for a bootstrap first (keystrapctl bootstrap)."},
-    {KEYS_E_EXPIRED, "Ask for a new bootstrap (keystrapctl bootstrap)."},
-    {KEYS_E_NAME, "Give the NAF's fully qualified domain name, as naf.example.org."},
-    {KEYS_E_TYPE, "Ask for the external key (KeyType \"ext\"), which is also the default."},
-    {KEYS_E_UA_PROTOCOL, "Give 5 octets of Ua security protocol identifier (TS 33.220 Annex H)."},
-    {ACCESS_E_DENIED, "Add a rule to a file in /etc/keystrap/access.d that grants it."},
-    {ACCESS_E_QUOTA, "Ask less often, or raise the quota in /etc/keystrap/access.d."},
-    {SE_E_COMMAND, "Correct the command; org.keystrap.Agent1(5) says what may be sent."},
-    {SE_E_CARD_RULES,
-     "Ask the card's issuer for an access rule; DeviceAppHash= in access.d says who "
-     "a principal is to it."},
-    {SE_E_CLOSED, "Open the channel again."},
-    {ACCESS_E_TOO_MANY, "Wait for the answers to earlier requests first."},
-    {-ENOMEM, "Free memory, or raise the service's memory and memory-lock limits."},
-    {-EMFILE, "Raise the service's limit of open files (LimitNOFILE=)."},
-    {-ENOSPC, "Free space on the disk."},
-};
-
-const char *outcome_remedy(int code) {
-    for (size_t i = 0; i < ELEMENTS(remedies); i++)
-        if (remedies[i].code == code)
-            return remedies[i].remedy;
-    return "";
 }
 
 /* What a text quotes may come from a card or the network; it leaves as one line of UTF-8 (D-Bus takes no other). */

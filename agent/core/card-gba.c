@@ -180,7 +180,7 @@ static int job_get(void *userdata, const struct http_request *request, struct ht
                    struct failure *failure) {
     struct card_job *job = userdata;
 
-    return http_client_get(job->http, request, job->cancel_fd, ret, failure);
+    return http_client_ask(job->http, request, job->cancel_fd, ret, failure);
 }
 
 static int job_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],

@@ -228,7 +228,7 @@ static int broken(struct http_client *client, const struct http_request *request
     return error;
 }
 
-int http_client_get(struct http_client *client, const struct http_request *request, int cancel_fd,
+int http_client_ask(struct http_client *client, const struct http_request *request, int cancel_fd,
                     struct http_response *ret, struct failure *failure) {
     uint64_t deadline = deadline_after(
         (uint64_t)to_msec(request->request_timeout_usec) * USEC_PER_MSEC + HTTP_GRACE_USEC);

@@ -199,7 +199,12 @@ static const char *outcome_words(enum http_outcome outcome) {
         return "cannot be reached";
     case HTTP_E_TIMEOUT:
         return "did not answer in time";
-    case HTTP_E_TLS: /* has words of its own */
+    case HTTP_E_TLS: /* these have words of their own */
+    case HTTP_E_CREDENTIAL:
+    case HTTP_E_PSK:
+    case HTTP_E_OWN_CERTIFICATE:
+    case HTTP_E_OWN_EXPIRED:
+    case HTTP_E_MASTER_SECRET:
         return "";
     case HTTP_E_PROTOCOL:
         return "did not answer as HTTP says";

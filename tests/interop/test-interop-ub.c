@@ -108,7 +108,7 @@ static int world_get(void *userdata, const struct http_request *request, struct 
                      struct failure *failure) {
     struct world *world = userdata;
 
-    return http_client_get(world->http, request, -1, ret, failure);
+    return http_client_ask(world->http, request, -1, ret, failure);
 }
 
 static int world_authenticate(void *userdata, const uint8_t rand[AKA_RAND_LENGTH],
@@ -288,7 +288,7 @@ static struct secret *key_of_zn(struct world *world, const char *btid, const uin
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/zn?btid=%s&nafid=%s", world->zn_port,
                    escaped, naf_id);
     /* The base64 of this NAF_Id has none of the characters that a query needs escaped but "=". */
-    assert_int_equal(http_client_get(world->http, &request, -1, &response, NULL), 0);
+    assert_int_equal(http_client_ask(world->http, &request, -1, &response, NULL), 0);
     assert_int_equal(response.status, 200);
     begin = strstr((char *)response.body, "\"key\": \"");
     assert_non_null(begin);

@@ -34,9 +34,18 @@ static int base_of(const char *word) {
         const char *prefix;
         int base;
     } bases[] = {
-        {"UICC_E_", OUTCOME_UICC_BASE},     {"HTTP_E_", OUTCOME_HTTP_BASE},
-        {"UB_E_", OUTCOME_UB_BASE},         {"KEYS_E_", OUTCOME_KEYS_BASE},
-        {"ACCESS_E_", OUTCOME_ACCESS_BASE}, {"SE_E_", OUTCOME_SE_BASE},
+        {"UICC_E_", OUTCOME_UICC_BASE},
+        {"HTTP_E_", OUTCOME_HTTP_BASE},
+        {"UB_E_", OUTCOME_UB_BASE},
+        {"KEYS_E_", OUTCOME_KEYS_BASE},
+        {"ACCESS_E_", OUTCOME_ACCESS_BASE},
+        {"SE_E_", OUTCOME_SE_BASE},
+        {"PEER_E_", OUTCOME_PEER_BASE},
+        {"MEF_E_", OUTCOME_MEF_BASE},
+        {"EST_E_", OUTCOME_EST_BASE},
+        {"RECORD_E_", OUTCOME_RECORD_BASE},
+        {"INSTRUCTION_E_", OUTCOME_INSTRUCTION_BASE},
+        {"ENROL_E_", OUTCOME_ENROL_BASE},
     };
 
     for (size_t i = 0; i < ELEMENTS(bases); i++)

@@ -171,7 +171,7 @@ static int get(struct world *world, uint64_t timeout_usec) {
                                          .connect_timeout_usec = timeout_usec,
                                          .request_timeout_usec = timeout_usec};
 
-    return http_client_get(world->client, &request, -1, &world->response, &world->failure);
+    return http_client_ask(world->client, &request, -1, &world->response, &world->failure);
 }
 
 static void test_a_sound_answer_comes_out(void **state) {

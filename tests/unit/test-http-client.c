@@ -211,7 +211,7 @@ static int get_cancellable(struct http_client *client, struct get *get, const ch
         get->request.connect_timeout_usec = 10 * USEC_PER_SEC;
     if (get->request.request_timeout_usec == 0)
         get->request.request_timeout_usec = 20 * USEC_PER_SEC;
-    return http_client_get(client, &get->request, cancel_fd, &get->response, &get->failure);
+    return http_client_ask(client, &get->request, cancel_fd, &get->response, &get->failure);
 }
 
 static int get_url(struct http_client *client, struct get *get, const char *url) {

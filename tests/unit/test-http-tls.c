@@ -75,7 +75,7 @@ static int get_url(struct http_client *client, struct get *get, const struct tls
     if (!get->request.trust_anchors)
         get->request.trust_anchors = server->certificate;
     get->request.connect_timeout_usec = get->request.request_timeout_usec = 10 * USEC_PER_SEC;
-    return http_client_get(client, &get->request, -1, &get->response, &get->failure);
+    return http_client_ask(client, &get->request, -1, &get->response, &get->failure);
 }
 
 static void assert_says(const struct get *get, const char *cause, const char *remedy) {

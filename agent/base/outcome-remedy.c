@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a user can do about an outcome: one sentence for each.
+ */
+
+#include <errno.h>
+
+#include "outcome.h"
+#include "util.h"
+
+static const struct {
+    int code;
+    const char *remedy;
+} remedies[] = {
+    {UICC_E_SERVICE_ABSENT, "Start pcscd (systemctl start pcscd.socket), or the modem's service."},
+    {UICC_E_READER_ABSENT,
+     "Connect a card reader, or correct the reader's name in keystrap.conf; pcsc_scan lists them."},
+    {UICC_E_CARD_ABSENT, "Insert the SIM."},
+    {UICC_E_SILENT, "Take the SIM out and put it back; if it stays silent, try another reader."},
+    {UICC_E_RESET, "Try again; if it happens often, find the other program that resets the SIM."},
+    {UICC_E_BUSY, "End the program that holds the SIM for itself, or let it use shared mode."},
+    {UICC_E_DENIED, "Allow keystrapd's user to use pcscd: install keystrap's polkit rule."},
+    {UICC_E_TRANSPORT,
+     "Look into the journal for what the transport program said last; reinstall it "
+     "if it cannot be executed."},
+    {UICC_E_MALFORMED, "The SIM or its reader is faulty or not a UICC; try another."},
+    {UICC_E_STATUS, "Ask the operator whether the SIM is provisioned for this use."},
+    {UICC_E_NO_APPLICATION, "Use a SIM with a USIM application; a 2G SIM cannot do GBA."},
+    {UICC_E_NO_CHANNEL, "End other programs that hold logical channels of the SIM."},
+    {UICC_E_PIN_REQUIRED, "Disable the SIM's PIN, or have the modem verify it."},
+    {UICC_E_PIN_BLOCKED, "Unblock the PIN with the PUK in a phone or modem."},
+    {UICC_E_SYNC,
+     "Nothing: the network resynchronises by itself; ask the operator if it never does."},
+    {UICC_E_MAC, "Check that the BSF is that of the SIM's operator."},
+    {UICC_E_CONTEXT, "Use a SIM whose USIM supports authentication in the 3G context."},
+    {UICC_E_IDENTITY, "Set the private identity (IMPI) and the BSF in keystrap.conf."},
+    {UICC_E_NOT_FOUND, "Ask the operator whether the SIM is provisioned for this use."},
+    {UICC_E_UNCONFIGURED, "See \"keystrapctl status\" for the cards that are configured."},
+    {UICC_E_CONDITIONS, "Bootstrap again: the SIM has lost what the key would come from."},
+    {UICC_E_FRESHNESS, "Bootstrap again; where it stays so, ask the operator about this SIM."},
+    {UICC_E_MEMORY,
+     "The SIM has no room: use GBA_ME (Mode=me), or ask the operator for another SIM."},
+    {UICC_E_NAF_ID, "Use GBA_ME (Mode=me) for a NAF with a name of that length."},
+    {HTTP_E_RESOLVE,
+     "Check the name of the BSF and the gateway's DNS; BSF names are often known only "
+     "in the operator's network."},
+    {HTTP_E_CONNECT,
+     "Check that the gateway's data connection is up and that nothing blocks the port."},
+    {HTTP_E_TIMEOUT, "Try again later, or raise RequestTimeoutSec= in keystrap.conf."},
+    {HTTP_E_TLS, "Check the gateway's clock, and the trust anchors set in keystrap.conf."},
+    {HTTP_E_PROTOCOL,
+     "Check the BSF's address: what answers there does not speak HTTP as a BSF does."},
+    {HTTP_E_TOO_LARGE, "Check the BSF's address: what answers there is not a BSF."},
+    {HTTP_E_HELPER, "Check that keystrap-http is installed, and the journal for why it ended."},
+    {UB_E_REFUSED, "Ask the operator whether GBA is enabled for this subscription."},
+    {UB_E_UNKNOWN, "Check the BSF's address: no BSF answers there."},
+    {UB_E_BUSY, "Ask again later; the BSF cannot answer now."},
+    {UB_E_CHALLENGE, "Check the BSF's address, and that the operator's BSF supports AKAv1-MD5."},
+    {UB_E_NONCE, "Check the BSF's address: what answers there does not challenge with AKA."},
+    {UB_E_RESYNC, "Ask the operator: its sequence number and the SIM's do not come together."},
+    {UB_E_RESPONSE_REJECTED, "Check the private identity (IMPI) in keystrap.conf; ask the operator "
+                             "whether it belongs to this SIM."},
+    {UB_E_NETWORK_AUTH, "Check that the BSF is that of the SIM's operator."},
+    {UB_E_RSPAUTH_MISSING,
+     "Check the BSF's address; where the operator's BSF gives no proof, set RequireRspauth=no."},
+    {UB_E_RSPAUTH_WRONG,
+     "Check the BSF's address: what answers there does not know the SIM's key."},
+    {UB_E_INFO_MALFORMED, "Ask the operator: its BSF does not answer as TS 24.109 says."},
+    {UB_E_LIFETIME,
+     "Check the gateway's clock; ask the operator for the lifetime that its BSF grants."},
+    {UB_E_CANCELLED, "Ask again if the key is still wanted."},
+    {UB_E_HTTPS, "Set Scheme=https in [GBA] of keystrap.conf, or another Mode=."},
+    {UB_E_PUSH_MALFORMED, "Ask whoever runs the pushing server (NAF): its GBA Push Info is wrong."},
+    {UB_E_PUSH_MAC,
+     "Do not trust the sender; ask for a new GBA Push Info if it should be the operator."},
+    {KEYS_E_NONE, "Ask for a bootstrap first (keystrapctl bootstrap)."},
+    {KEYS_E_EXPIRED, "Ask for a new bootstrap (keystrapctl bootstrap)."},
+    {KEYS_E_NAME, "Give the NAF's fully qualified domain name, as naf.example.org."},
+    {KEYS_E_TYPE, "Ask for the external key (KeyType \"ext\"), which is also the default."},
+    {KEYS_E_UA_PROTOCOL, "Give 5 octets of Ua security protocol identifier (TS 33.220 Annex H)."},
+    {ACCESS_E_DENIED, "Add a rule to a file in /etc/keystrap/access.d that grants it."},
+    {ACCESS_E_QUOTA, "Ask less often, or raise the quota in /etc/keystrap/access.d."},
+    {SE_E_COMMAND, "Correct the command; org.keystrap.Agent1(5) says what may be sent."},
+    {SE_E_CARD_RULES,
+     "Ask the card's issuer for an access rule; DeviceAppHash= in access.d says who "
+     "a principal is to it."},
+    {SE_E_CLOSED, "Open the channel again."},
+    {ACCESS_E_TOO_MANY, "Wait for the answers to earlier requests first."},
+    {HTTP_E_CREDENTIAL,
+     "Correct Certificate= and PrivateKey= of the profile, or the files that they name."},
+    {HTTP_E_PSK, "Compare KpmId= and Kpm= of the profile with what the MEF has."},
+    {HTTP_E_OWN_CERTIFICATE, "Ask the MEF's operator which certificates it takes."},
+    {HTTP_E_OWN_EXPIRED, "Have a new certificate issued; check the gateway's clock."},
+    {HTTP_E_MASTER_SECRET,
+     "Tell the MEF's operator that its TLS lacks extended master secret (RFC 7627)."},
+    {PEER_E_EXPIRED, "Check the gateway's clock; tell the MEF's operator if it is right."},
+    {PEER_E_NOT_YET, "Set the gateway's clock."},
+    {PEER_E_UNTRUSTED, "Set TrustAnchors= of the profile to the MEF's certificate authority."},
+    {PEER_E_ROOT, "Do not trust this network if PeerRoot= of the profile is right."},
+    {PEER_E_NAME, "Check Mef=, PeerName= and PeerFlavour= of the profile; do not trust this "
+                  "network if they are right."},
+    {PEER_E_KEY, "Tell the MEF's operator that oneM2M wants P-256 keys."},
+    {PEER_E_KEY_USAGE, "Tell the MEF's operator that its certificate may not be used so."},
+    {PEER_E_CONSTRAINT, "Do not trust it: its authority may not vouch for that name."},
+    {PEER_E_REVOKED, "Do not trust it; ask the MEF's operator."},
+    {PEER_E_STATUS, "Get a current CRL for Crl=, or ask the MEF's operator for OCSP stapling."},
+    {PEER_E_MALFORMED, "Check that there is a MEF at that address."},
+    {MEF_E_REFUSED, "Ask the MEF's operator to admit this gateway."},
+    {MEF_E_TOKEN, "Ask the MEF's operator for a new enrolment token."},
+    {MEF_E_UNKNOWN, "Check Mef= of the profile."},
+    {MEF_E_BUSY, "Wait; keystrapd tries again by itself."},
+    {MEF_E_CONFLICT, "Ask the MEF's operator to remove the earlier registration."},
+    {MEF_E_MALFORMED,
+     "Check Mef= and Exchange= of the profile; show docs/MEF.md to the MEF's operator."},
+    {MEF_E_LIFETIME,
+     "Check the gateway's clock; ask the MEF's operator for the lifetime that it grants."},
+    {MEF_E_CHANGED, "Ask the MEF's operator why it confirms something else than was asked for."},
+    {EST_E_REFUSED, "Ask the MEF's operator whether it issues certificates to this gateway."},
+    {EST_E_PENDING, "Wait for the MEF's operator; keystrapd tries again by itself."},
+    {EST_E_BUSY, "Wait; keystrapd tries again by itself."},
+    {EST_E_MALFORMED, "Check Est= of the profile."},
+    {EST_E_CERTIFICATE, "Ask the MEF's operator what its EST server issues."},
+    {RECORD_E_NONE, "Enrol first (keystrapctl enrol)."},
+    {RECORD_E_DAMAGED,
+     "Enrol again; the damaged record was set aside in keystrapd's state directory."},
+    {RECORD_E_VERSION,
+     "Install the version of keystrap that wrote it, or remove the record and enrol again."},
+    {INSTRUCTION_E_MALFORMED,
+     "Ask whoever made the document: org.keystrap.Agent1(5) says how it must be."},
+    {INSTRUCTION_E_SIGNATURE,
+     "Do not trust the document, or add its signer to InstructionSigners= of keystrap.conf."},
+    {INSTRUCTION_E_SIGNER, "Set InstructionSigners= in [Agent] of keystrap.conf to a file with the "
+                           "signer's certificate."},
+    {INSTRUCTION_E_REPLAY, "Ask for a document with a higher serial."},
+    {INSTRUCTION_E_INVALID, "Correct the profile in the document and have it signed again."},
+    {ENROL_E_UNCONFIGURED, "Add a profile to /etc/keystrap/enrol.d and reload keystrapd."},
+    {ENROL_E_METHODS, "See keystrapctl status for what each method says."},
+    {ENROL_E_CREDENTIAL, "Put the credential where the profile says, readable for keystrapd."},
+    {ENROL_E_SEALING, "Make the credential keystrap.sealing-key (systemctl start "
+                      "keystrap-sealing-key), then restart keystrapd."},
+    {ENROL_E_KIND, "Ask for \"km\" with a MAF, \"kpsa\" with an Enrolee B, or \"usage\"."},
+    {ENROL_E_EXPIRED, "Enrol again (keystrapctl enrol)."},
+    {ENROL_E_SECURE_ENVIRONMENT,
+     "Check the URI of PrivateKey= and that its module and token are there."},
+    {-ENOMEM, "Free memory, or raise the service's memory and memory-lock limits."},
+    {-EMFILE, "Raise the service's limit of open files (LimitNOFILE=)."},
+    {-ENOSPC, "Free space on the disk."},
+};
+
+const char *outcome_remedy(int code) {
+    for (size_t i = 0; i < ELEMENTS(remedies); i++)
+        if (remedies[i].code == code)
+            return remedies[i].remedy;
+    return "";
+}
