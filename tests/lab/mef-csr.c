@@ -10,10 +10,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <gnutls/abstract.h>
 #include <nettle/base64.h>
+
+#include "mef-name.h"
 
 #define NAME_MAX_OCTETS 1024u
 
@@ -84,42 +85,6 @@ void mef_csr_done(struct mef_csr *csr) {
 }
 
 /* --- Names -------------------------------------------------------------------------------------- */
-
-/* "//SP/CSE" of a CSE-ID is CSE.SP in the DNS. */
-static bool is_public_domain_name(const char *name, const char *identity) {
-    const char *sp = identity + 2, *cse = strchr(sp, '/');
-    size_t sp_length, cse_length;
-
-    if (!cse || strchr(cse + 1, '/'))
-        return false;
-    sp_length = (size_t)(cse - sp);
-    cse_length = strlen(++cse);
-    return cse_length > 0 && sp_length > 0 && strlen(name) == cse_length + 1 + sp_length &&
-           strncasecmp(name, cse, cse_length) == 0 && name[cse_length] == '.' &&
-           strncasecmp(name + cse_length + 1, sp, sp_length) == 0;
-}
-
-/* The host of "SCHEME://HOST[:PORT][/...]". */
-static bool is_host_of(const char *uri, const char *identity) {
-    const char *host = strstr(uri, "://");
-    size_t length;
-
-    if (!host)
-        return false;
-    host += 3;
-    length = strcspn(host, ":/?#");
-    return strlen(identity) == length && strncasecmp(host, identity, length) == 0;
-}
-
-bool mef_name_is(gnutls_x509_subject_alt_name_t type, const char *name, const char *identity) {
-    bool absolute = strncmp(identity, "//", 2) == 0;
-
-    if (type == GNUTLS_SAN_DNSNAME)
-        return absolute ? is_public_domain_name(name, identity) : strcasecmp(name, identity) == 0;
-    if (type == GNUTLS_SAN_URI)
-        return strcmp(name, identity) == 0 || (!absolute && is_host_of(name, identity));
-    return false;
-}
 
 bool mef_csr_names_only(const struct mef_csr *csr, const char *identity) {
     char name[NAME_MAX_OCTETS];

@@ -32,16 +32,9 @@ void mef_csr_done(struct mef_csr *csr);
 
 /**
  * mef_csr_names_only() - whether subjectAltName has @identity and nothing else
- * @identity: an FQDN, which stands as dNSName or as the host of a URI; or an absolute CSE-ID or AE-ID, "//SP/...", which
- * stands as URI, and a CSE-ID also as the dNSName of its public domain name (TS-0001 6.5.1.1)
+ * @identity: as mef_name_is() compares it
  */
 bool mef_csr_names_only(const struct mef_csr *csr, const char *identity);
-
-/**
- * mef_name_is() - whether one name of a certificate or request is @identity, in the same way
- * @type: the kind of name
- */
-bool mef_name_is(gnutls_x509_subject_alt_name_t type, const char *name, const char *identity);
 
 /**
  * mef_csrattrs() - CsrAttrs (RFC 7030 4.5.2) in DER: challengePassword, subjectAltName, P-256, ECDSA with SHA-256
