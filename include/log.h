@@ -16,6 +16,12 @@
 #define MESSAGE_ID_DENIED         "5ad45a3c6d3b4c0fa2e3a80a9d0a7a05"
 #define MESSAGE_ID_CONFIG         "5ad45a3c6d3b4c0fa2e3a80a9d0a7a06"
 #define MESSAGE_ID_PLUGIN         "5ad45a3c6d3b4c0fa2e3a80a9d0a7a07"
+#define MESSAGE_ID_ENROLLED       "5ad45a3c6d3b4c0fa2e3a80a9d0a7a08"
+#define MESSAGE_ID_ENROL_METHOD   "5ad45a3c6d3b4c0fa2e3a80a9d0a7a09"
+#define MESSAGE_ID_ENROL_FAIL     "5ad45a3c6d3b4c0fa2e3a80a9d0a7a0a"
+#define MESSAGE_ID_CERTIFICATE    "5ad45a3c6d3b4c0fa2e3a80a9d0a7a0b"
+#define MESSAGE_ID_INSTRUCTION    "5ad45a3c6d3b4c0fa2e3a80a9d0a7a0c"
+#define MESSAGE_ID_RECORD_DAMAGED "5ad45a3c6d3b4c0fa2e3a80a9d0a7a0d"
 
 /**
  * log_open() - decide where lines go; @identifier is borrowed for ever. Called once, first thing.
