@@ -89,6 +89,7 @@ struct conf_card {
 
 struct conf {
     int log_level;                      /* [Agent] LogLevel= */
+    char *instruction_signers;          /* [Agent] InstructionSigners=: PEM file; NULL: no document is taken */
     struct conf_card *cards[CARDS_MAX]; /* in the order of their first appearance; each may be taken away */
     size_t cards_count;                 /* at least 1 */
 };

@@ -35,6 +35,10 @@ enum enrol_after_refusal {
 struct enrol_profile {
     char name[PROFILE_NAME_MAX + 1];
 
+    /* As written, for what is read into something else below. */
+    char *methods_text, *ua_protocol_text;
+    char **peer_roots_text; /* NULL-terminated or NULL */
+
     /* [Enrolment] */
     enum enrol_method methods[ENROL_METHODS]; /* Methods=gba certificate psk */
     size_t methods_count;

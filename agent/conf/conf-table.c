@@ -37,6 +37,18 @@ const struct conf_key conf_table[] = {
         .help = "The most detailed messages that are logged.",
     },
     {
+        .section = "Agent",
+        .name = "InstructionSigners",
+        .type = CONF_STRING,
+        AGENT(instruction_signers),
+        .min = 2,
+        .max = CONF_PATH_MAX,
+        .fallback = "",
+        .wrong = conf_wrong_path,
+        .allowed = "an absolute path of up to 1000 octets",
+        .help = "PEM file with the certificates of who may sign instruction documents.",
+    },
+    {
         .section = "UICC",
         .name = "Transport",
         .type = CONF_STRING,

@@ -662,7 +662,7 @@ static void every_description_is_whole_and_its_words_fit(_unused_ void **state) 
         assert_true(strlen(key.help) > 10 && key.help[strlen(key.help) - 1] == '.');
         assert_in_range(strlen(key.allowed), 1, sizeof(key.allowed) - 2);
     }
-    assert_int_equal(i, 32);
+    assert_int_equal(i, 33);
     assert_false(conf_describe(SIZE_MAX, &key));
 }
 
