@@ -20,41 +20,71 @@ size_t access_principals(const struct access *access) {
 
 static bool grants(const struct principal *principal, const struct access_caller *caller,
                    const struct wish *wish, size_t length) {
+    if (wish->peer)
+        return principal_is(principal, caller) &&
+               principal_has_peer(principal, wish->peer, length) &&
+               principal_has_suid(principal, wish->suid);
     return principal_is(principal, caller) && principal_has_ua(principal, wish->ua_protocol) &&
            principal_has_naf(principal, wish->naf_fqdn, length);
 }
 
-int access_check_naf(struct access *access, const struct access_caller *caller,
-                     const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
-                     struct failure *failure) {
-    const struct wish wish = {.naf_fqdn = naf_fqdn, .ua_protocol = ua_protocol};
+static int check_key(struct access *access, const struct access_caller *caller,
+                     const struct wish *wish, struct failure *failure) {
     const struct principal *spent = NULL;
-    size_t length = strlen(naf_fqdn);
+    size_t length = strlen(wish->peer ? wish->peer : wish->naf_fqdn);
 
     for (size_t i = 0; i < access->principals_count; i++) {
         struct principal *principal = &access->principals[i];
 
-        if (!grants(principal, caller, &wish, length))
+        if (!grants(principal, caller, wish, length))
             continue;
         if (quota_take(&principal->quota, now_usec()))
             return 0;
         spent = principal;
     }
     if (spent)
-        return denial_tell_quota(access, caller, &wish, spent, failure);
-    return denial_tell(access, caller, &wish, failure);
+        return denial_tell_quota(access, caller, wish, spent, failure);
+    return denial_tell(access, caller, wish, failure);
+}
+
+static int may_have_key(const struct access *access, const struct access_caller *caller,
+                        const struct wish *wish, struct failure *failure) {
+    size_t length = strlen(wish->peer ? wish->peer : wish->naf_fqdn);
+
+    for (size_t i = 0; i < access->principals_count; i++)
+        if (grants(&access->principals[i], caller, wish, length))
+            return 0;
+    return denial_tell(access, caller, wish, failure);
+}
+
+int access_check_naf(struct access *access, const struct access_caller *caller,
+                     const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
+                     struct failure *failure) {
+    const struct wish wish = {.naf_fqdn = naf_fqdn, .ua_protocol = ua_protocol};
+
+    return check_key(access, caller, &wish, failure);
+}
+
+int access_check_peer(struct access *access, const struct access_caller *caller, const char *peer,
+                      unsigned suid, struct failure *failure) {
+    const struct wish wish = {.peer = peer, .suid = suid};
+
+    return check_key(access, caller, &wish, failure);
+}
+
+int access_may_peer(const struct access *access, const struct access_caller *caller,
+                    const char *peer, unsigned suid, struct failure *failure) {
+    const struct wish wish = {.peer = peer, .suid = suid};
+
+    return may_have_key(access, caller, &wish, failure);
 }
 
 int access_may_naf(const struct access *access, const struct access_caller *caller,
                    const char *naf_fqdn, const uint8_t ua_protocol[UA_PROTOCOL_LENGTH],
                    struct failure *failure) {
     const struct wish wish = {.naf_fqdn = naf_fqdn, .ua_protocol = ua_protocol};
-    size_t length = strlen(naf_fqdn);
 
-    for (size_t i = 0; i < access->principals_count; i++)
-        if (grants(&access->principals[i], caller, &wish, length))
-            return 0;
-    return denial_tell(access, caller, &wish, failure);
+    return may_have_key(access, caller, &wish, failure);
 }
 
 int access_check_any(const struct access *access, const struct access_caller *caller,

@@ -113,6 +113,11 @@ static void add_wish(struct text *text, const struct wish *wish) {
         add_aid(text, wish);
         return;
     }
+    if (wish->peer) {
+        add(text, wish->suid ? "have the key of SUID %u with " : "have keys with ", wish->suid);
+        add_start(text, wish->peer, ROOM_NAF);
+        return;
+    }
     if (!wish->naf_fqdn) {
         add(text, "manage the agent");
         return;
@@ -163,6 +168,21 @@ static void add_aids(struct text *text, const struct principal *principal) {
     add(text, "; add it to Aid= there and reload keystrapd");
 }
 
+static void add_peers(struct text *text, const struct principal *principal,
+                      const struct wish *wish) {
+    if (principal_has_peer(principal, wish->peer, strlen(wish->peer))) {
+        add(text, "does not grant that SUID; add it to Suid= there and reload keystrapd");
+        return;
+    }
+    add(text, "grants Peer");
+    for (size_t i = 0; i < principal->peers_count; i++)
+        if (!add_item(text, principal->peers[i].text))
+            break;
+    if (principal->peers_count == 0)
+        add(text, " none");
+    add(text, "; add it to Peer= there and reload keystrapd");
+}
+
 /* The principal that lacks least: one that grants the name if there is one, else the first that is the caller. */
 static const struct principal *nearest(const struct access *access,
                                        const struct access_caller *caller, const struct wish *wish,
@@ -181,6 +201,8 @@ static const struct principal *nearest(const struct access *access,
         if (!near && wish->naf_fqdn &&
             principal_has_naf(principal, wish->naf_fqdn, strlen(wish->naf_fqdn)))
             near = principal;
+        if (!near && wish->peer && principal_has_peer(principal, wish->peer, strlen(wish->peer)))
+            near = principal;
     }
     return near ? near : first;
 }
@@ -194,6 +216,8 @@ static void add_rule(struct text *text, const struct principal *principal, const
     add(text, " ");
     if (wish->aid)
         add_aids(text, principal);
+    else if (wish->peer)
+        add_peers(text, principal, wish);
     else if (!wish->naf_fqdn)
         add(text, "has no Manage=yes; add it there and reload keystrapd");
     else if (principal_has_naf(principal, wish->naf_fqdn, strlen(wish->naf_fqdn)))

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aid.h"
 #include "gba.h"
@@ -136,4 +137,31 @@ bool aid_pattern_matches(const struct aid_pattern *pattern, const uint8_t *aid, 
     if (pattern->wild ? length < pattern->length : length != pattern->length)
         return false;
     return memcmp(aid, pattern->value, pattern->length) == 0;
+}
+
+int peer_pattern_init(struct peer_pattern *pattern, const char *text, const char **wrong) {
+    size_t length = strlen(text);
+    const char *star = strchr(text, '*');
+
+    *wrong = NULL;
+    if (length > ENTITY_ID_MAX)
+        *wrong = "more than 255 octets";
+    else if (star && star[1] != '\0')
+        *wrong = "\"*\" stands at the end only";
+    else if (!text_is_plain(text, length))
+        *wrong = "not printable ASCII";
+    if (*wrong)
+        return -EINVAL;
+    pattern->wild = star != NULL;
+    pattern->length = length - pattern->wild;
+    (void)strcpy(pattern->text, text);
+    return 0;
+}
+
+bool peer_pattern_matches(const struct peer_pattern *pattern, const char *peer, size_t length) {
+    if (pattern->wild ? length < pattern->length : length != pattern->length)
+        return false;
+    if (memchr(pattern->text, '/', pattern->length))
+        return memcmp(peer, pattern->text, pattern->length) == 0;
+    return strncasecmp(peer, pattern->text, pattern->length) == 0;
 }

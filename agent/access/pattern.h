@@ -34,6 +34,26 @@ struct aid_pattern {
     char text[2 * AID_MAX + 2];
 };
 
+/* An enrolment target: "maf.example.com", "//sp.example/cse*" or "*". */
+struct peer_pattern {
+    char text[ENTITY_ID_MAX + 2];
+    size_t length; /* of text, without the "*" */
+    bool wild;     /* whatever follows */
+};
+
+/**
+ * peer_pattern_init() - compile @text
+ *
+ * Return: 0; -EINVAL with what is wrong in *@wrong (static).
+ */
+int peer_pattern_init(struct peer_pattern *pattern, const char *text, const char **wrong);
+
+/**
+ * peer_pattern_matches() - whether @peer of @length octets is what @pattern means; without case where it has no "/", for
+ * then it is an FQDN
+ */
+bool peer_pattern_matches(const struct peer_pattern *pattern, const char *peer, size_t length);
+
 /**
  * naf_pattern_init() - compile @text
  *

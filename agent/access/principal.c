@@ -242,6 +242,38 @@ static int add_aid(struct principal *principal, const char *word, const struct c
     return 0;
 }
 
+static int add_peer(struct principal *principal, const char *word, const struct conf_line *line,
+                    struct failure *failure) {
+    const char *wrong;
+    void *longer = NULL;
+    int r;
+
+    r = grow(principal->peers, principal->peers_count, sizeof(*principal->peers),
+             ACCESS_PATTERNS_MAX, line, &longer, failure);
+    if (r < 0)
+        return r;
+    principal->peers = longer;
+    r = peer_pattern_init(&principal->peers[principal->peers_count], word, &wrong);
+    if (r < 0)
+        return refuse(line, word, wrong, failure);
+    principal->peers_count++;
+    return 0;
+}
+
+static int add_suid(struct principal *principal, const char *word, const struct conf_line *line,
+                    struct failure *failure) {
+    uint32_t suid;
+
+    if (strcmp(word, "*") == 0) {
+        principal->suids = UINT64_MAX;
+        return 0;
+    }
+    if (!parse_id(word, &suid) || suid < 10 || suid > 45)
+        return refuse(line, word, "allowed: 10 to 45 (m2m:suid), or \"*\"", failure);
+    principal->suids |= UINT64_C(1) << suid;
+    return 0;
+}
+
 static void clear_users(struct principal *principal) {
     for (size_t i = 0; i < principal->users_count; i++)
         free(principal->users[i].name);
@@ -266,6 +298,14 @@ static void clear_aids(struct principal *principal) {
     principal->aids_count = 0;
 }
 
+static void clear_peers(struct principal *principal) {
+    principal->peers_count = 0;
+}
+
+static void clear_suids(struct principal *principal) {
+    principal->suids = 0;
+}
+
 void principal_done(struct principal *principal) {
     clear_users(principal);
     clear_nafs(principal);
@@ -274,6 +314,7 @@ void principal_done(struct principal *principal) {
     free(principal->nafs);
     free(principal->uas);
     free(principal->aids);
+    free(principal->peers);
 }
 
 /* The keys whose value is a list of words. */
@@ -285,7 +326,8 @@ static const struct list_key {
 } list_keys[] = {
     {"User", add_user, clear_users},  {"Group", add_group, clear_groups},
     {"NafFqdn", add_naf, clear_nafs}, {"UaProtocol", add_ua, clear_uas},
-    {"Aid", add_aid, clear_aids},
+    {"Aid", add_aid, clear_aids},     {"Peer", add_peer, clear_peers},
+    {"Suid", add_suid, clear_suids},
 };
 
 static int set_list(struct principal *principal, const struct list_key *key,
@@ -343,7 +385,7 @@ static int set_bool(bool *target, const struct conf_line *line, struct failure *
 static void warn_key(const struct conf_line *line) {
     static const char *const names[] = {"User",   "Group",  "NafFqdn",       "UaProtocol",
                                         "Aid",    "AidPin", "DeviceAppHash", "KeysPerMinute",
-                                        "Manage", NULL};
+                                        "Manage", "Peer",   "Suid",          NULL};
     const char *meant = conf_suggest(line->key, names);
 
     log_warning("%s:%u: unknown key %s= in [%s]; ignored%s%s%s", line->file, line->line, line->key,
@@ -399,4 +441,15 @@ bool principal_has_aid(const struct principal *principal, const uint8_t *aid, si
         if (aid_pattern_matches(&principal->aids[i], aid, length))
             return true;
     return false;
+}
+
+bool principal_has_peer(const struct principal *principal, const char *peer, size_t length) {
+    for (size_t i = 0; i < principal->peers_count; i++)
+        if (peer_pattern_matches(&principal->peers[i], peer, length))
+            return true;
+    return false;
+}
+
+bool principal_has_suid(const struct principal *principal, unsigned suid) {
+    return suid == 0 || (suid < 64 && (principal->suids >> suid & 1) != 0);
 }

@@ -121,7 +121,10 @@ static void warn_useless(const struct principal *principal) {
         lacks = "has UaProtocol= but no NafFqdn=; it grants no key";
     else if (principal->aids_count == 0 && (principal->aid_pin || principal->hash.length > 0))
         lacks = "has AidPin= or DeviceAppHash= but no Aid=; they mean nothing";
-    else if (principal->nafs_count == 0 && principal->aids_count == 0 && !principal->manage)
+    else if (principal->peers_count == 0 && principal->suids != 0)
+        lacks = "has Suid= but no Peer=; it means nothing";
+    else if (principal->nafs_count == 0 && principal->aids_count == 0 &&
+             principal->peers_count == 0 && !principal->manage)
         lacks = "grants nothing";
     if (lacks)
         log_warning("%s:%u: [Principal %s] %s", principal->file, principal->line, principal->name,

@@ -34,6 +34,9 @@ struct principal {
     size_t uas_count;
     struct aid_pattern *aids;
     size_t aids_count;
+    struct peer_pattern *peers;
+    size_t peers_count;
+    uint64_t suids; /* a bit for each; of usage-constrained keys */
     struct device_app_hash hash; /* length 0: none */
     bool aid_pin;
     struct quota quota;
@@ -64,14 +67,18 @@ bool principal_is(const struct principal *principal, const struct access_caller 
 bool principal_has_naf(const struct principal *principal, const char *naf_fqdn, size_t length);
 bool principal_has_ua(const struct principal *principal,
                       const uint8_t ua_protocol[UA_PROTOCOL_LENGTH]);
+bool principal_has_peer(const struct principal *principal, const char *peer, size_t length);
+bool principal_has_suid(const struct principal *principal, unsigned suid);
 bool principal_has_aid(const struct principal *principal, const uint8_t *aid, size_t length);
 
-/* What a caller wants: the key of a NAF, an application on the card, or with neither to manage the agent. */
+/* What a caller wants: the key of a NAF or of an enrolment, an application on the card, or with none to manage the agent. */
 struct wish {
     const char *naf_fqdn;
     const uint8_t *ua_protocol;
     const uint8_t *aid;
     size_t aid_length;
+    const char *peer; /* an enrolment target */
+    unsigned suid;    /* of its usage-constrained key; 0 for Km or Kpsa */
 };
 
 /**
