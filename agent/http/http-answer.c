@@ -22,6 +22,7 @@ void http_response_done(struct http_response *response) {
     }
     free(response->fields);
     free(response->body);
+    (void)secret_free(response->secret_body);
     (void)secret_free(response->exporter);
     *response = (struct http_response){0};
 }
@@ -86,7 +87,22 @@ static int take_exporter(struct http_response *response, const struct packet *pa
     return secret_new_copy(exporter, length, &response->exporter);
 }
 
-int http_answer_end(struct http_response *response, const struct packet *packet) {
+static int take_body(struct http_response *response, const uint8_t *body, size_t length,
+                     bool secret) {
+    if (secret && length > SECRET_LENGTH_MAX)
+        return -EBADMSG;
+    if (secret)
+        return length > 0 ? secret_new_copy(body, length, &response->secret_body) : 0;
+    response->body = malloc(length + 1);
+    if (!response->body)
+        return -ENOMEM;
+    memcpy(response->body, body, length);
+    response->body[length] = '\0';
+    response->body_length = length;
+    return 0;
+}
+
+int http_answer_end(struct http_response *response, const struct packet *packet, bool secret) {
     const uint8_t *body;
     uint32_t status;
     size_t length;
@@ -96,14 +112,10 @@ int http_answer_end(struct http_response *response, const struct packet *packet)
         !packet_get(packet, HTTP_FIELD_BODY, &body, &length) || length > HTTP_BODY_MAX)
         return -EBADMSG;
     r = take_exporter(response, packet);
+    if (r == 0)
+        r = take_body(response, body, length, secret);
     if (r < 0)
         return r;
-    response->body = malloc(length + 1);
-    if (!response->body)
-        return -ENOMEM;
-    memcpy(response->body, body, length);
-    response->body[length] = '\0';
-    response->body_length = length;
     response->status = status;
     return 0;
 }
@@ -112,8 +124,11 @@ int http_answer_failure(const struct packet *packet, struct failure *failure) {
     char text[FAILURE_TEXT_MAX];
     uint32_t outcome;
 
-    if (!packet_get_u32(packet, HTTP_FIELD_OUTCOME, &outcome) || outcome < HTTP_E_RESOLVE ||
-        outcome > HTTP_E_HELPER || !packet_get_text(packet, HTTP_FIELD_TEXT, text, sizeof(text)))
+    if (!packet_get_u32(packet, HTTP_FIELD_OUTCOME, &outcome) ||
+        !packet_get_text(packet, HTTP_FIELD_TEXT, text, sizeof(text)))
+        return -EBADMSG;
+    if ((outcome < HTTP_E_RESOLVE || outcome > HTTP_E_MASTER_SECRET) &&
+        (outcome < PEER_E_EXPIRED || outcome > PEER_E_MALFORMED))
         return -EBADMSG;
     return failure_set(failure, (int)outcome, "%s", text);
 }

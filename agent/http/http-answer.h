@@ -16,11 +16,11 @@
 int http_answer_field(struct http_response *response, size_t *size, const struct packet *packet);
 
 /**
- * http_answer_end() - take a RESPONSE into @response. Returns as http_answer_field().
+ * http_answer_end() - take a RESPONSE into @response, with @secret its body into a secret. Returns as http_answer_field().
  */
-int http_answer_end(struct http_response *response, const struct packet *packet);
+int http_answer_end(struct http_response *response, const struct packet *packet, bool secret);
 
 /**
- * http_answer_failure() - take a FAILURE. Returns the http_outcome, or -EBADMSG.
+ * http_answer_failure() - take a FAILURE. Returns the http_outcome or peer_outcome, or -EBADMSG.
  */
 int http_answer_failure(const struct packet *packet, struct failure *failure);

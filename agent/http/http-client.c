@@ -117,6 +117,19 @@ static int append_optional(struct packet *packet, uint8_t tag, const char *text)
     return text ? packet_append_text(packet, tag, text) : 0;
 }
 
+static int append_body(struct packet *packet, const struct http_request *request) {
+    int r;
+
+    if (request->body_length > HTTP_SEND_MAX)
+        return -EINVAL;
+    r = packet_append_u8(packet, HTTP_FIELD_METHOD, (uint8_t)request->method);
+    if (r == 0)
+        r = packet_append_u8(packet, HTTP_FIELD_FRESH, request->fresh);
+    if (r == 0 && request->body)
+        r = packet_append(packet, HTTP_FIELD_BODY, request->body, request->body_length);
+    return r;
+}
+
 static int write_request(struct packet *packet, uint32_t serial,
                          const struct http_request *request) {
     int r;
@@ -124,7 +137,7 @@ static int write_request(struct packet *packet, uint32_t serial,
     if (strlen(request->url) > HTTP_URL_MAX ||
         (request->exporter_label && strlen(request->exporter_label) > TLS_LABEL_MAX))
         return -EINVAL;
-    packet_begin(packet, HTTP_PACKET_GET, serial);
+    packet_begin(packet, HTTP_PACKET_ASK, serial);
     r = packet_append_text(packet, HTTP_FIELD_URL, request->url);
     if (r == 0)
         r = append_optional(packet, HTTP_FIELD_CONNECT_TO, request->connect_to);
@@ -137,6 +150,8 @@ static int write_request(struct packet *packet, uint32_t serial,
     if (r == 0)
         r = packet_append_u8(packet, HTTP_FIELD_TLS_1_3, request->tls_min == HTTP_TLS_1_3);
     if (r == 0)
+        r = append_body(packet, request);
+    if (r == 0)
         r = append_headers(packet, request->headers);
     if (r == 0)
         r = packet_append_u32(packet, HTTP_FIELD_CONNECT_TIMEOUT,
@@ -147,9 +162,80 @@ static int write_request(struct packet *packet, uint32_t serial,
     return r;
 }
 
+/* --- The handshake's packets --------------------------------------------------------------------- */
+
+/* What is secret in it goes through the arena and the kernel, and nowhere else. */
+static int send_secrets(struct http_client *client, const struct http_handshake *handshake,
+                        uint64_t deadline) {
+    _cleanup_packet_ struct packet packet = {0};
+    int r;
+
+    if (!handshake->psk && !handshake->private_key)
+        return 0;
+    if ((handshake->psk && secret_length(handshake->psk) > PSK_MAX) ||
+        (handshake->private_key && secret_length(handshake->private_key) > PRIVATE_KEY_MAX))
+        return -EINVAL;
+    r = packet_init_secret(&packet, PSK_MAX + PRIVATE_KEY_MAX + 64);
+    if (r < 0)
+        return r;
+    packet_begin(&packet, HTTP_PACKET_SECRETS, client->serial);
+    if (handshake->psk)
+        r = packet_append(&packet, HTTP_FIELD_PSK, secret_data(handshake->psk),
+                          secret_length(handshake->psk));
+    if (r == 0 && handshake->private_key)
+        r = packet_append(&packet, HTTP_FIELD_PRIVATE_KEY, secret_data(handshake->private_key),
+                          secret_length(handshake->private_key));
+    return r == 0 ? packet_send(client->process.fd, &packet, deadline) : r;
+}
+
+static int append_peer(struct packet *packet, const struct peer_expectation *peer) {
+    int r;
+
+    if (!peer)
+        return 0;
+    r = packet_append_u8(packet, HTTP_FIELD_PEER_FLAVOUR, (uint8_t)peer->flavour);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_PEER_NAME, peer->name);
+    if (r == 0 && peer->roots_count > 0)
+        r = packet_append(packet, HTTP_FIELD_PEER_ROOTS, peer->roots,
+                          peer->roots_count * sizeof(peer->roots[0]));
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_PEER_ANCHORS, peer->trust_anchors);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_PEER_CRL, peer->crl);
+    if (r == 0)
+        r = packet_append_u8(packet, HTTP_FIELD_PEER_OCSP, peer->ocsp_required);
+    return r;
+}
+
+static int send_handshake(struct http_client *client, struct packet *packet,
+                          const struct http_handshake *handshake, uint64_t deadline) {
+    int r;
+
+    if (!handshake)
+        return 0;
+    if (handshake->certificate && strlen(handshake->certificate) > CERTIFICATE_CHAIN_MAX)
+        return -EINVAL;
+    r = send_secrets(client, handshake, deadline);
+    if (r < 0)
+        return r;
+    packet_begin(packet, HTTP_PACKET_HANDSHAKE, client->serial);
+    r = append_optional(packet, HTTP_FIELD_SUITES, handshake->suites);
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_PSK_IDENTITY, handshake->psk_identity);
+    if (r == 0 && handshake->certificate)
+        r = packet_append(packet, HTTP_FIELD_CERTIFICATE, handshake->certificate,
+                          strlen(handshake->certificate));
+    if (r == 0)
+        r = append_optional(packet, HTTP_FIELD_PRIVATE_KEY_URI, handshake->private_key_uri);
+    if (r == 0)
+        r = append_peer(packet, handshake->peer);
+    return r == 0 ? packet_send(client->process.fd, packet, deadline) : r;
+}
+
 /* Receive until the answer is whole. Positive for a failure that the program reports. */
 static int receive_answer(struct http_client *client, struct packet *packet, int cancel_fd,
-                          uint64_t deadline, struct http_response *response,
+                          uint64_t deadline, bool secret_body, struct http_response *response,
                           struct failure *failure) {
     size_t size = 0;
     int r;
@@ -165,7 +251,7 @@ static int receive_answer(struct http_client *client, struct packet *packet, int
             r = http_answer_field(response, &size, packet);
             break;
         case HTTP_PACKET_RESPONSE:
-            return http_answer_end(response, packet);
+            return http_answer_end(response, packet, secret_body);
         case HTTP_PACKET_FAILURE:
             return http_answer_failure(packet, failure);
         default: /* an octet from outside, not an enum */
@@ -245,9 +331,14 @@ int http_client_ask(struct http_client *client, const struct http_request *reque
     if (r < 0)
         return failure_set(failure, HTTP_E_HELPER, "%s cannot be executed: %s", client->program,
                            strerrordesc_np(-r));
-    r = packet_send(client->process.fd, &packet, deadline);
+    r = send_handshake(client, &packet, request->handshake, deadline);
+    if (r == 0 && request->handshake)
+        r = write_request(&packet, client->serial, request);
     if (r == 0)
-        r = receive_answer(client, &packet, cancel_fd, deadline, &response, failure);
+        r = packet_send(client->process.fd, &packet, deadline);
+    if (r == 0)
+        r = receive_answer(client, &packet, cancel_fd, deadline, request->secret_body, &response,
+                           failure);
     client->used = now_usec();
     if (r < 0)
         return broken(client, request, r, failure);

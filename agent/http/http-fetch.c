@@ -116,10 +116,25 @@ static void set_limits(CURL *easy, const struct http_job *job) {
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)job->connect_timeout_msec);
 }
 
+static void set_method(CURL *easy, const struct http_job *job) {
+    static const char *const names[] = {
+        [HTTP_GET] = NULL, [HTTP_POST] = NULL, [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+
+    if (job->has_body || job->method == HTTP_POST) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)job->body_length);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, job->body);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, names[job->method]);
+    /* A kept one may have been made with another credential: libcurl does not know which. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, job->fresh || job->handshake.wanted ? 1L : 0L);
+}
+
 static void set_request(CURL *easy, const struct http_job *job, struct curl_slist *connect_to,
                         struct http_result *result, char *error) {
     curl_easy_setopt(easy, CURLOPT_URL, job->url);
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    set_method(easy, job);
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, job->headers);
     if (job->user_agent[0])
@@ -204,8 +219,9 @@ static const char *outcome_words(enum http_outcome outcome) {
     case HTTP_E_PSK:
     case HTTP_E_OWN_CERTIFICATE:
     case HTTP_E_OWN_EXPIRED:
-    case HTTP_E_MASTER_SECRET:
         return "";
+    case HTTP_E_MASTER_SECRET:
+        return "is not asked";
     case HTTP_E_PROTOCOL:
         return "did not answer as HTTP says";
     case HTTP_E_TOO_LARGE:
@@ -227,6 +243,9 @@ static int fail(CURL *easy, const struct http_job *job, const struct http_result
         why = error[0] ? error : curl_easy_strerror(code);
     }
     describe_peer(job, peer, sizeof(peer));
+    if (job->handshake.wanted &&
+        (outcome == HTTP_E_TLS || job->handshake.failure.code != 0 || job->handshake.alert >= 0))
+        return handshake_fail(&job->handshake, peer, why, failure);
     if (outcome == HTTP_E_TLS)
         return http_tls_fail(easy, job, code, peer, why, failure);
     return failure_set(failure, (int)outcome, "%.200s %s: %s", peer, outcome_words(outcome), why);
@@ -251,10 +270,9 @@ static void forget_result(struct http_result *result) {
     result->has_exporter = false;
 }
 
-int http_fetch(CURL *easy, const struct http_job *job, struct http_result *ret,
-               struct failure *failure) {
+int http_fetch(CURL *easy, struct http_job *job, struct http_result *ret, struct failure *failure) {
     _cleanup_(list_free) struct curl_slist *connect_to = NULL;
-    struct http_exchange exchange = {easy, job, ret};
+    struct http_exchange exchange = {easy, job, &job->handshake, ret};
     char error[CURL_ERROR_SIZE] = "", target[sizeof(job->connect_to) + 2];
     CURLcode code;
 

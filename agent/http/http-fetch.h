@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One GET with libcurl, and its answer in memory of fixed size. Program-side of keystrap-http only.
+ * One request with libcurl, and its answer in memory of fixed size. Program-side of keystrap-http only.
  */
 
 #include <curl/curl.h>
@@ -10,10 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http-handshake.h"
+#include "http.h"
 #include "keystrap-limits.h"
 #include "outcome.h"
 
 struct http_job {
+    enum http_method method;
+    bool fresh;
+    uint8_t body[HTTP_SEND_MAX]; /* whoever has sent it on erases it */
+    size_t body_length;
+    bool has_body;
+    struct handshake handshake;
     char url[HTTP_URL_MAX + 1];
     char connect_to[FQDN_MAX + 16]; /* "" for the URL's own host */
     char user_agent[HTTP_HEADER_MAX];
@@ -48,6 +56,7 @@ struct http_result {
 struct http_exchange {
     CURL *easy;
     const struct http_job *job;
+    struct handshake *handshake; /* the job's, which notes what became of it */
     struct http_result *result;
 };
 
@@ -56,5 +65,5 @@ struct http_exchange {
  *
  * Return: 0 with the answer in @ret; enum http_outcome with the reason in @failure.
  */
-int http_fetch(CURL *easy, const struct http_job *job, struct http_result *ret,
+int http_fetch(CURL *easy, struct http_job *job, struct http_result *ret,
                struct failure *failure);

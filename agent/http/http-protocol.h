@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * What http-client.c and keystrap-http say to each other: packets of packet.h, with types and fields of their own.
- * Both are installed together; this is no interface.
+ * What http-client.c and keystrap-http, or keystrap-coap, say to each other: packets of packet.h, with types and fields of
+ * their own. They are installed together; this is no interface.
  *
  *   keystrapd                                     keystrap-http
- *   GET {URL, ...}                          ->
+ *   SECRETS {PSK, PRIVATE_KEY}              ->    (where there is a handshake)
+ *   HANDSHAKE {...}                         ->    (likewise)
+ *   ASK {METHOD, URL, ...}                  ->
  *                                           <-    FIELD {NAME, VALUE}        (once for each header field)
  *                                           <-    RESPONSE {STATUS, BODY, EXPORTER}    (ends the answer)
  *                                           <-    or FAILURE {OUTCOME, TEXT}
@@ -17,10 +19,12 @@
 #include "keystrap-limits.h"
 
 enum http_packet_type {
-    HTTP_PACKET_GET = 1,
+    HTTP_PACKET_ASK = 1,
     HTTP_PACKET_FIELD = 2,
     HTTP_PACKET_RESPONSE = 3,
     HTTP_PACKET_FAILURE = 4,
+    HTTP_PACKET_SECRETS = 5,
+    HTTP_PACKET_HANDSHAKE = 6,
 };
 
 enum http_packet_field {
@@ -40,4 +44,18 @@ enum http_packet_field {
     HTTP_FIELD_TLS_1_3 = 14,        /* u8, 1 where nothing older will do */
     HTTP_FIELD_EXPORTER_LABEL = 15, /* text */
     HTTP_FIELD_EXPORTER = 16,       /* TLS_EXPORTER_LENGTH octets */
+    HTTP_FIELD_METHOD = 17,         /* u8, enum http_method; missing for GET */
+    HTTP_FIELD_FRESH = 18,          /* u8, 1 for a connection that nothing was asked by */
+    HTTP_FIELD_PSK = 19,            /* octets */
+    HTTP_FIELD_PRIVATE_KEY = 20,    /* octets, PEM or DER */
+    HTTP_FIELD_PSK_IDENTITY = 21,   /* text */
+    HTTP_FIELD_CERTIFICATE = 22,    /* octets, PEM */
+    HTTP_FIELD_PRIVATE_KEY_URI = 23, /* text */
+    HTTP_FIELD_SUITES = 24,         /* text */
+    HTTP_FIELD_PEER_FLAVOUR = 25,   /* u8, enum peer_flavour */
+    HTTP_FIELD_PEER_NAME = 26,      /* text */
+    HTTP_FIELD_PEER_ROOTS = 27,     /* octets, struct peer_root of the same build */
+    HTTP_FIELD_PEER_ANCHORS = 28,   /* text, a path */
+    HTTP_FIELD_PEER_CRL = 29,       /* text, a path */
+    HTTP_FIELD_PEER_OCSP = 30,      /* u8, 1 where a stapled response is required */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The TLS of one GET.
+ * The TLS of one request.
  *
  * libcurl's OpenSSL does it. Whatever fails, a user shall hear which of certificate, name, authority, version and
  * configuration it was, because each is mended by somebody else. The exporter (RFC 5705) is taken just before the request is
@@ -17,23 +17,53 @@
 
 /* --- The exporter --------------------------------------------------------------------------------- */
 
+static SSL *ssl_of(CURL *easy) {
+    const struct curl_tlssessioninfo *info = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info ||
+        info->backend != CURLSSLBACKEND_OPENSSL)
+        return NULL;
+    return info->internals;
+}
+
 /* The connection stands; the request is not sent yet. */
 static int on_connection(void *data, char *peer _unused_, char *local _unused_,
                          int peer_port _unused_, int local_port _unused_) {
     struct http_exchange *exchange = data;
-    const char *label = exchange->job->exporter_label;
-    const struct curl_tlssessioninfo *info = NULL;
+    SSL *ssl = ssl_of(exchange->easy);
+    int r = ssl ? handshake_exporter(ssl, exchange->job->exporter_label, exchange->result->exporter)
+                : HTTP_E_HELPER;
 
-    if (curl_easy_getinfo(exchange->easy, CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info &&
-        info->backend == CURLSSLBACKEND_OPENSSL && info->internals &&
-        SSL_export_keying_material(info->internals, exchange->result->exporter, TLS_EXPORTER_LENGTH,
-                                   label, strlen(label), NULL, 0, 0) == 1) {
+    if (r == 0) {
         exchange->result->has_exporter = true;
         return CURL_PREREQFUNC_OK;
     }
-    exchange->result->refused = HTTP_E_HELPER;
-    exchange->result->refused_why = "there is no exporter of its TLS connection";
+    exchange->result->refused = (enum http_outcome)r;
+    exchange->result->refused_why =
+        r == HTTP_E_MASTER_SECRET
+            ? "its TLS has no extended master secret (RFC 7627), so no key is taken from it"
+            : "there is no exporter of its TLS connection";
     return CURL_PREREQFUNC_ABORT;
+}
+
+/* --- Where both ends prove who they are ------------------------------------------------------------- */
+
+static CURLcode on_context(CURL *easy, void *context, void *data) {
+    struct http_exchange *exchange = data;
+
+    (void)easy;
+    return handshake_prepare(context, exchange->handshake) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
+/* Who it is is for peer_verify() to say, and for nobody else. */
+static void set_handshake(CURL *easy, struct http_exchange *exchange) {
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                     (long)(CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2));
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, exchange);
 }
 
 /* Only what the operator named is trusted where one was named: CAPATH is the system's directory otherwise. */
@@ -46,6 +76,8 @@ void http_tls_set(CURL *easy, const struct http_job *job, struct http_exchange *
         curl_easy_setopt(easy, CURLOPT_CAINFO, job->trust_anchors);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
+    if (job->handshake.wanted)
+        set_handshake(easy, exchange);
     if (job->exporter_label[0] && strncasecmp(job->url, "https:", 6) == 0) {
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);

@@ -35,7 +35,9 @@ struct server {
 
 static void job_done(struct http_job *job) {
     curl_slist_free_all(job->headers);
-    *job = (struct http_job){0};
+    handshake_forget(&job->handshake);
+    secret_erase(job->body, sizeof(job->body));
+    memset(job, 0, sizeof(*job));
 }
 
 static int take_headers(struct http_job *job, const struct packet *packet) {
@@ -64,10 +66,32 @@ static int take_headers(struct http_job *job, const struct packet *packet) {
     return 0;
 }
 
+static int take_body(struct http_job *job, const struct packet *packet) {
+    uint8_t method = HTTP_GET, fresh = 0;
+    const uint8_t *body;
+    size_t length;
+
+    (void)packet_get_u8(packet, HTTP_FIELD_METHOD, &method);
+    (void)packet_get_u8(packet, HTTP_FIELD_FRESH, &fresh);
+    if (method > HTTP_DELETE)
+        return -EBADMSG;
+    job->method = (enum http_method)method;
+    job->fresh = fresh == 1;
+    job->has_body = packet_get(packet, HTTP_FIELD_BODY, &body, &length);
+    if (!job->has_body)
+        return 0;
+    if (length > sizeof(job->body))
+        return -EBADMSG;
+    memcpy(job->body, body, length);
+    job->body_length = length;
+    return 0;
+}
+
 static int take_job(struct http_job *job, const struct packet *packet) {
     uint8_t tls_1_3 = 0;
+    int r;
 
-    if (packet_type(packet) != HTTP_PACKET_GET ||
+    if (packet_type(packet) != HTTP_PACKET_ASK ||
         !packet_get_text(packet, HTTP_FIELD_URL, job->url, sizeof(job->url)) ||
         !packet_get_u32(packet, HTTP_FIELD_CONNECT_TIMEOUT, &job->connect_timeout_msec) ||
         !packet_get_u32(packet, HTTP_FIELD_REQUEST_TIMEOUT, &job->request_timeout_msec))
@@ -80,7 +104,8 @@ static int take_job(struct http_job *job, const struct packet *packet) {
                           sizeof(job->exporter_label));
     (void)packet_get_u8(packet, HTTP_FIELD_TLS_1_3, &tls_1_3);
     job->tls_1_3 = tls_1_3 == 1;
-    return take_headers(job, packet);
+    r = take_body(job, packet);
+    return r == 0 ? take_headers(job, packet) : r;
 }
 
 static int send_packet(const struct packet *packet) {
@@ -127,7 +152,7 @@ static int send_failure(struct server *server, uint32_t serial, const struct fai
     return r == 0 ? send_packet(&server->packet) : r;
 }
 
-/* One request from its arrival to the last packet of its answer. */
+/* One packet: what is told before a request is noted, and a request answered. */
 static int serve_one(struct server *server) {
     struct failure failure = {0};
     uint32_t serial;
@@ -137,6 +162,10 @@ static int serve_one(struct server *server) {
     if (r < 0)
         return r;
     serial = packet_serial(&server->packet);
+    if (packet_type(&server->packet) == HTTP_PACKET_SECRETS)
+        return handshake_take_secrets(&server->job.handshake, &server->packet) ? 0 : -EBADMSG;
+    if (packet_type(&server->packet) == HTTP_PACKET_HANDSHAKE)
+        return handshake_take_rest(&server->job.handshake, &server->packet) ? 0 : -EBADMSG;
     r = take_job(&server->job, &server->packet);
     if (r == 0)
         r = http_fetch(server->easy, &server->job, &server->result, &failure);
@@ -146,6 +175,7 @@ static int serve_one(struct server *server) {
     else if (r > 0)
         r = send_failure(server, serial, &failure);
     secret_erase(server->result.exporter, sizeof(server->result.exporter));
+    secret_erase(server->result.body, server->result.body_length);
     packet_begin(&server->packet, 0, 0);
     return r;
 }
