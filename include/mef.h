@@ -34,6 +34,7 @@ struct mef_client {
     const struct enrol_profile *profile;
     const struct http_handshake *handshake;
     unsigned request_number; /* of X-M2M-RI; begins at 0 */
+    uint64_t retry_after_usec; /* what the MEF asked for when it last was busy; 0 for nothing */
 };
 
 /* What a client registration gave (8.3.5.2.3). */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The ASN.1 of EST.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs7.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "est-asn1.h"
+#include "util.h"
+
+int est_decode(const uint8_t *text, size_t length, uint8_t **ret, size_t *ret_length) {
+    _cleanup_free_ char *packed = NULL;
+    _cleanup_free_ uint8_t *octets = NULL;
+    size_t n = 0;
+
+    if (length == 0 || length > EST_ANSWER_MAX)
+        return -EINVAL;
+    packed = malloc(length + 1);
+    octets = malloc(length);
+    if (!packed || !octets)
+        return -ENOMEM;
+    for (size_t i = 0; i < length; i++)
+        if (!isspace(text[i]))
+            packed[n++] = (char)text[i];
+    if (base64_decode(packed, n, octets, length, ret_length) < 0)
+        return -EINVAL;
+    *ret = TAKE_PTR(octets);
+    return 0;
+}
+
+/* --- CSR attributes ------------------------------------------------------------------------------------ */
+
+/* CsrAttrs ::= SEQUENCE OF AttrOrOID: X509_ATTRIBUTEs and bare OIDs, told apart by their tag. */
+static bool take_attribute(const ASN1_TYPE *item, struct est_attributes *ret) {
+    const unsigned char *octets;
+    X509_ATTRIBUTE *attribute;
+    const ASN1_TYPE *value;
+
+    if (item->type == V_ASN1_OBJECT) {
+        ret->challenge |= OBJ_obj2nid(item->value.object) == NID_pkcs9_challengePassword;
+        return true;
+    }
+    if (item->type != V_ASN1_SEQUENCE)
+        return false;
+    octets = item->value.sequence->data;
+    attribute = d2i_X509_ATTRIBUTE(NULL, &octets, item->value.sequence->length);
+    if (!attribute)
+        return false;
+    if (OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute)) == NID_pkcs9_challengePassword) {
+        ret->challenge = true;
+        value = X509_ATTRIBUTE_get0_type(attribute, 0);
+        if (value && value->type != V_ASN1_OBJECT && value->type != V_ASN1_SEQUENCE &&
+            value->type != V_ASN1_BOOLEAN && value->type != V_ASN1_NULL &&
+            value->value.asn1_string->length > 0 &&
+            value->value.asn1_string->length <= (int)CHALLENGE_PASSWORD_MAX)
+            (void)snprintf(ret->password, sizeof(ret->password), "%.*s",
+                           value->value.asn1_string->length,
+                           (const char *)value->value.asn1_string->data);
+    }
+    X509_ATTRIBUTE_free(attribute);
+    return true;
+}
+
+int est_attributes_parse(const uint8_t *der, size_t length, struct est_attributes *ret) {
+    const unsigned char *octets = der;
+    struct est_attributes attributes = {0};
+    ASN1_SEQUENCE_ANY *sequence;
+    bool ok = true;
+
+    sequence = d2i_ASN1_SEQUENCE_ANY(NULL, &octets, (long)length);
+    if (!sequence)
+        return -EINVAL;
+    for (int i = 0; ok && i < sk_ASN1_TYPE_num(sequence) && i < (int)EST_ATTRIBUTES_MAX; i++)
+        ok = take_attribute(sk_ASN1_TYPE_value(sequence, i), &attributes);
+    sk_ASN1_TYPE_pop_free(sequence, ASN1_TYPE_free);
+    if (!ok)
+        return -EINVAL;
+    *ret = attributes;
+    return 0;
+}
+
+/* --- The request --------------------------------------------------------------------------------------- */
+
+static bool add_name(X509_REQ *request, const char *common_name) {
+    X509_NAME *name = X509_REQ_get_subject_name(request);
+
+    /* An X.520 commonName has 64 characters at the most; the whole name is in subjectAltName. */
+    return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+                                      (const unsigned char *)common_name,
+                                      (int)strnlen(common_name, 64), -1, 0) == 1;
+}
+
+static bool add_alternative(GENERAL_NAMES *names, int type, const char *text) {
+    GENERAL_NAME *name;
+    ASN1_IA5STRING *string;
+
+    if (!text)
+        return true;
+    name = GENERAL_NAME_new();
+    string = ASN1_IA5STRING_new();
+    if (!name || !string || ASN1_STRING_set(string, text, -1) != 1) {
+        GENERAL_NAME_free(name);
+        ASN1_IA5STRING_free(string);
+        return false;
+    }
+    GENERAL_NAME_set0_value(name, type, string);
+    return sk_GENERAL_NAME_push(names, name) > 0;
+}
+
+static bool add_extensions(X509_REQ *request, const struct est_subject *subject) {
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    STACK_OF(X509_EXTENSION) *extensions = NULL;
+    bool ok =
+        names && add_alternative(names, GEN_DNS, subject->dns) &&
+        add_alternative(names, GEN_URI, subject->uri) &&
+        X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
+        X509_REQ_add_extensions(request, extensions) == 1;
+
+    GENERAL_NAMES_free(names);
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    return ok;
+}
+
+static int encode(X509_REQ *request, char **ret) {
+    unsigned char *der = NULL;
+    int length = i2d_X509_REQ(request, &der), r;
+
+    if (length <= 0)
+        return -ENOMEM;
+    r = base64_encode(der, (size_t)length, ret);
+    OPENSSL_free(der);
+    return r;
+}
+
+int est_request_make(EVP_PKEY *key, const struct est_subject *subject,
+                     const struct est_attributes *attributes, char **ret) {
+    X509_REQ *request = X509_REQ_new();
+    int r = -EINVAL;
+
+    if (request && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
+        add_name(request, subject->common_name) && add_extensions(request, subject) &&
+        X509_REQ_set_pubkey(request, key) == 1 &&
+        (attributes->password[0] == '\0' ||
+         X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_ASC,
+                                   (const unsigned char *)attributes->password, -1) == 1) &&
+        X509_REQ_sign(request, key, EVP_sha256()) > 0)
+        r = encode(request, ret);
+    X509_REQ_free(request);
+    return r;
+}
+
+/* --- Certificates -------------------------------------------------------------------------------------- */
+
+int est_certificates_parse(const uint8_t *text, size_t length, STACK_OF(X509) * *ret) {
+    _cleanup_free_ uint8_t *der = NULL;
+    const unsigned char *octets;
+    STACK_OF(X509) *certificates = NULL;
+    PKCS7 *pkcs7;
+    size_t size;
+
+    if (est_decode(text, length, &der, &size) < 0)
+        return -EINVAL;
+    octets = der;
+    pkcs7 = d2i_PKCS7(NULL, &octets, (long)size);
+    if (pkcs7 && PKCS7_type_is_signed(pkcs7) && pkcs7->d.sign &&
+        sk_X509_num(pkcs7->d.sign->cert) > 0 &&
+        sk_X509_num(pkcs7->d.sign->cert) <= (int)PEER_CHAIN_MAX)
+        certificates = X509_chain_up_ref(pkcs7->d.sign->cert);
+    PKCS7_free(pkcs7);
+    if (!certificates)
+        return -EINVAL;
+    *ret = certificates;
+    return 0;
+}
+
+char *est_pem(X509 *first, STACK_OF(X509) * certificates) {
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && (!first || PEM_write_bio_X509(bio, first) == 1);
+    char *octets, *text = NULL;
+    long length;
+
+    for (int i = 0; ok && i < sk_X509_num(certificates); i++)
+        if (!first || X509_cmp(first, sk_X509_value(certificates, i)) != 0)
+            ok = PEM_write_bio_X509(bio, sk_X509_value(certificates, i)) == 1;
+    if (ok) {
+        length = BIO_get_mem_data(bio, &octets);
+        text = strndup(octets, (size_t)length);
+    }
+    BIO_free(bio);
+    return text;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Certificate provisioning by EST (RFC 7030; TS-0003 8.3.6).
+ *
+ * In the order of TS-0003: CA certificates, CSR attributes, request. Anchors are explicit: what /cacerts gives within a
+ * session that both ends have proved is what the new certificate is held against.
+ */
+
+#include <errno.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "est-asn1.h"
+#include "util.h"
+
+void est_credential_done(struct est_credential *credential) {
+    secret_free(credential->private_key);
+    free(credential->certificate);
+    free(credential->anchors);
+    *credential = (struct est_credential){0};
+}
+
+static void key_freep(EVP_PKEY **key) {
+    EVP_PKEY_free(*key);
+}
+
+static void certificates_freep(STACK_OF(X509) * *certificates) {
+    sk_X509_pop_free(*certificates, X509_free);
+}
+
+/* --- Asking -------------------------------------------------------------------------------------------- */
+
+static int malformed(const struct est_client *client, const char *what, struct failure *failure) {
+    return failure_set(failure, EST_E_MALFORMED,
+                       "the answer of %.150s is not what RFC 7030 says: %s", client->base, what);
+}
+
+static int check_status(const struct est_client *client, const char *path, unsigned status,
+                        struct failure *failure) {
+    if (status == 200)
+        return 0;
+    if (status == 202)
+        return failure_set(failure, EST_E_PENDING,
+                           "%.150s/%s wants a person to look at the request first (202)",
+                           client->base, path);
+    if (status == 429 || status >= 500)
+        return failure_set(failure, EST_E_BUSY, "%.150s/%s answers %u", client->base, path, status);
+    if (status == 400 || status == 401 || status == 403)
+        return failure_set(failure, EST_E_REFUSED, "%.150s/%s answers %u", client->base, path,
+                           status);
+    return failure_set(failure, EST_E_MALFORMED, "%.150s/%s answers %u", client->base, path,
+                       status);
+}
+
+static int ask(const struct est_client *client, const char *path, const char *body,
+               struct http_response *ret, struct failure *failure) {
+    static const char *const get[] = {"Accept: application/pkcs7-mime, application/csrattrs", NULL};
+    static const char *const post[] = {"Content-Type: application/pkcs10",
+                                       "Content-Transfer-Encoding: base64",
+                                       "Accept: application/pkcs7-mime", NULL};
+    char url[HTTP_URL_MAX + 1];
+    const struct http_request request = {
+        .method = body ? HTTP_POST : HTTP_GET,
+        .url = url,
+        .body = (const uint8_t *)body,
+        .body_length = body ? strlen(body) : 0,
+        .handshake = client->handshake,
+        .connect_to = client->connect_to,
+        .headers = body ? post : get,
+        .connect_timeout_usec = client->connect_timeout_usec,
+        .request_timeout_usec = client->request_timeout_usec,
+    };
+
+    if ((size_t)snprintf(url, sizeof(url), "%s/%s", client->base, path) >= sizeof(url))
+        return -EINVAL;
+    return client->io->ask(client->io->userdata, &request, ret, failure);
+}
+
+static int ask_certificates(const struct est_client *client, const char *path, const char *body,
+                            STACK_OF(X509) * *ret, struct failure *failure) {
+    _cleanup_http_response_ struct http_response response = {0};
+    int r = ask(client, path, body, &response, failure);
+
+    if (r == 0)
+        r = check_status(client, path, response.status, failure);
+    if (r != 0)
+        return r;
+    r = est_certificates_parse(response.body, response.body_length, ret);
+    return r == 0 ? 0 : malformed(client, "no certificates in a certs-only PKCS #7", failure);
+}
+
+/* A server that has none says so by 204 or 404 (4.5.2). */
+static int ask_attributes(const struct est_client *client, struct est_attributes *ret,
+                          struct failure *failure) {
+    _cleanup_http_response_ struct http_response response = {0};
+    _cleanup_free_ uint8_t *der = NULL;
+    size_t length;
+    int r = ask(client, "csrattrs", NULL, &response, failure);
+
+    if (r != 0 || response.status == 204 || response.status == 404)
+        return r;
+    r = check_status(client, "csrattrs", response.status, failure);
+    if (r != 0)
+        return r;
+    if (est_decode(response.body, response.body_length, &der, &length) < 0 ||
+        est_attributes_parse(der, length, ret) < 0)
+        return malformed(client, "no CsrAttrs", failure);
+    return 0;
+}
+
+/* --- The key ------------------------------------------------------------------------------------------- */
+
+static int export_key(EVP_PKEY *key, struct secret **ret) {
+    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(key);
+    unsigned char *der = NULL;
+    int length = pkcs8 ? i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der) : -1;
+    int r = length > 0 ? secret_new_copy(der, (size_t)length, ret) : -EIO;
+
+    OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    return r;
+}
+
+/* --- What came ------------------------------------------------------------------------------------------ */
+
+static int wrong(const struct est_client *client, const char *what, struct failure *failure) {
+    return failure_set(failure, EST_E_CERTIFICATE, "the certificate that %.150s has issued %s",
+                       client->base, what);
+}
+
+static X509 *find_own(STACK_OF(X509) * certificates, EVP_PKEY *key) {
+    for (int i = 0; i < sk_X509_num(certificates); i++) {
+        EVP_PKEY *other = X509_get0_pubkey(sk_X509_value(certificates, i));
+
+        if (other && EVP_PKEY_eq(other, key) == 1)
+            return sk_X509_value(certificates, i);
+    }
+    return NULL;
+}
+
+static bool has_name(X509 *certificate, int type, const char *text) {
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    bool found = !text;
+
+    for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        found = name->type == type && name->d.ia5->length == (int)strlen(text) &&
+                memcmp(name->d.ia5->data, text, strlen(text)) == 0;
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+static bool has_chain(X509 *certificate, STACK_OF(X509) * anchors, STACK_OF(X509) * others) {
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    bool ok = store && context;
+
+    for (int i = 0; ok && i < sk_X509_num(anchors); i++)
+        ok = X509_STORE_add_cert(store, sk_X509_value(anchors, i)) == 1;
+    ok = ok && X509_STORE_CTX_init(context, store, certificate, others) == 1 &&
+         X509_verify_cert(context) == 1;
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    return ok;
+}
+
+static int64_t when(const ASN1_TIME *time) {
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+}
+
+static int take(const struct est_client *client, const struct est_subject *subject, EVP_PKEY *key,
+                STACK_OF(X509) * anchors, STACK_OF(X509) * issued, struct est_credential *ret,
+                struct failure *failure) {
+    _cleanup_(est_credential_done) struct est_credential credential = {0};
+    X509 *own = find_own(issued, key);
+    int r;
+
+    if (!own)
+        return wrong(client, "is of another key", failure);
+    if (!has_name(own, GEN_DNS, subject->dns) || !has_name(own, GEN_URI, subject->uri))
+        return wrong(client, "has another name", failure);
+    if (!has_chain(own, anchors, issued))
+        return wrong(client, "does not come from its authority, or is not valid now", failure);
+    credential.not_before = when(X509_get0_notBefore(own));
+    credential.not_after = when(X509_get0_notAfter(own));
+    credential.certificate = est_pem(own, issued);
+    credential.anchors = est_pem(NULL, anchors);
+    if (!credential.certificate || !credential.anchors)
+        return -ENOMEM;
+    if (strlen(credential.certificate) + strlen(credential.anchors) > RECORD_MAX - 512)
+        return wrong(client, "has a chain that is too long to be kept", failure);
+    r = export_key(key, &credential.private_key);
+    if (r < 0)
+        return r;
+    *ret = credential;
+    credential = (struct est_credential){0};
+    return 0;
+}
+
+int est_enrol(const struct est_client *client, const struct est_subject *subject, bool renew,
+              struct est_credential *ret, struct failure *failure) {
+    _cleanup_(certificates_freep) STACK_OF(X509) *anchors = NULL, *issued = NULL;
+    _cleanup_(key_freep) EVP_PKEY *key = NULL;
+    _cleanup_free_ char *request = NULL;
+    struct est_attributes attributes = {0};
+    int r;
+
+    r = ask_certificates(client, "cacerts", NULL, &anchors, failure);
+    if (r == 0)
+        r = ask_attributes(client, &attributes, failure);
+    if (r != 0)
+        return r;
+    key = EVP_EC_gen("P-256");
+    if (!key)
+        return -ENOMEM;
+    r = est_request_make(key, subject, &attributes, &request);
+    if (r == 0)
+        r = ask_certificates(client, renew ? "simplereenroll" : "simpleenroll", request, &issued,
+                             failure);
+    return r == 0 ? take(client, subject, key, anchors, issued, ret, failure) : r;
+}
