@@ -45,6 +45,7 @@ static const struct argp_option keystrapd_argp_options[] = {
     {"config-dir", 'c', "DIR", 0, "Configuration directory (" KEYSTRAP_CONFIG_DIR ")", 0},
     {"plugin-dir", 'p', "DIR", 0, "Directory of the transport programs (" KEYSTRAP_PLUGIN_DIR ")",
      0},
+    {"state-dir", 's', "DIR", 0, "Directory of the sealed records (" KEYSTRAP_STATE_DIR ")", 0},
     {"check-config", 'C', NULL, 0, "Check the configuration, print it as it takes effect, and exit",
      0},
     {NULL, 0, NULL, 0, NULL, 0},
@@ -59,6 +60,9 @@ static error_t keystrapd_parse(int key, char *argument, struct argp_state *state
         return 0;
     case 'p':
         keystrapd->options.plugin_directory = argument;
+        return 0;
+    case 's':
+        keystrapd->options.state_directory = argument;
         return 0;
     case 'C':
         keystrapd->check_config = true;
@@ -231,6 +235,7 @@ int main(int argc, char **argv) {
             {
                 .config_directory = KEYSTRAP_CONFIG_DIR,
                 .plugin_directory = KEYSTRAP_PLUGIN_DIR,
+                .state_directory = KEYSTRAP_STATE_DIR,
             },
     };
     int r;

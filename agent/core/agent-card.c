@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent-internal.h"
+#include "agent-enrol.h"
 #include "log.h"
 #include "util.h"
 
@@ -155,6 +155,8 @@ static void agent_card_on_card(struct agent_card *card, struct worker_report *re
                     report->failure.text);
     }
     agent_card_begin_bootstrap(card);
+    if (report->r == 0)
+        agent_enrol_card_ready(card->agent);
     agent_touch(card->agent);
 }
 
@@ -205,6 +207,7 @@ static void agent_card_on_bootstrap(struct agent_card *card, struct worker_repor
         card->bootstrap_job = 0;
     }
     agent_requests_answer(card, 0, NULL);
+    agent_enrol_card_ready(card->agent);
 }
 
 static void agent_card_on_report(struct worker_report *report, void *userdata) {

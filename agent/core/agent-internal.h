@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "keystore.h"
 #include "quota.h"
+#include "record.h"
 #include "secure-element.h"
 #include "worker.h"
 
@@ -21,9 +22,13 @@ enum agent_request_kind {
     AGENT_REQUEST_DIAGNOSIS,
     AGENT_REQUEST_PUSH,
     AGENT_REQUEST_SE,
+    AGENT_REQUEST_KS,        /* any Ks, for an enrolment */
+    AGENT_REQUEST_ENROL,     /* an enrolment to be done */
+    AGENT_REQUEST_ENROL_KEY, /* a key of one */
 };
 
 struct agent_se_channel;
+struct agent_enrolment;
 
 struct agent_card;
 
@@ -44,6 +49,10 @@ struct agent_request {
     bool in_card;      /* there is a Ks, and it is in the card */
     bool anew;         /* the card had lost that, once */
     struct agent_se_channel *channel; /* AGENT_REQUEST_SE */
+    bool ours;         /* NAF_KEY, for an enrolment: the rules were asked there */
+    struct agent_enrolment *enrolment; /* ENROL and ENROL_KEY: whose list it is in; there is no card then */
+    struct agent_request *inner;       /* the NAF key that it waits for */
+    unsigned suid;     /* ENROL_KEY: of a usage-constrained key, 0 for Km or Kpsa */
     void *userdata;
 };
 
@@ -117,6 +126,11 @@ struct agent {
     uint32_t se_last;        /* number of a session or channel */
     size_t pending;          /* requests in the lists of all cards */
     struct agent_leaving *leaving; /* while there are any, no new worker is released */
+    struct agent_enrolment *enrolments[ENROL_PROFILES_MAX]; /* in the order of their names */
+    size_t enrolments_count;
+    struct record_store *records;  /* NULL without a sealing key or a state directory */
+    struct failure no_records;     /* why */
+    char *instruction_signers;     /* as configured; NULL */
     bool started;
     uint64_t denial_logged_usec[DENIAL_LOG_SLOTS]; /* by uid: a flood of denials is no flood of log lines */
     agent_changed_fn changed;
@@ -154,6 +168,23 @@ int agent_check_manage(struct agent *agent, const struct access_caller *caller, 
  */
 void agent_log_denial(struct agent *agent, const struct access_caller *caller,
                       const struct failure *failure);
+
+/**
+ * agent_want_ks() - a Ks of a usable card, whatever one, for an enrolment
+ * @uicc: the card's name; NULL for the first that is usable
+ *
+ * Returns and calls @done as agent_bootstrap(); where there is a Ks, at once.
+ */
+int agent_want_ks(struct agent *agent, const char *uicc, agent_key_fn done, void *userdata,
+                  struct agent_request **ret);
+
+/**
+ * agent_want_naf_key() - the key of a NAF, for an enrolment whose rules @caller has passed
+ * @naf: the name is normalised here
+ */
+int agent_want_naf_key(struct agent *agent, const struct access_caller *caller,
+                       const struct agent_naf *naf, agent_key_fn done, void *userdata,
+                       struct agent_request **ret);
 
 /**
  * agent_requests_answer(), agent_diagnoses_answer() - answer all who wait for a bootstrap or a diagnosis of @card

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent-internal.h"
+#include "agent-enrol.h"
 #include "log.h"
 #include "util.h"
 
@@ -229,11 +229,14 @@ static void agent_plan_carry_out(struct agent *agent, struct conf *conf, struct 
 
 int agent_reload(struct agent *agent, struct failure *failure) {
     _cleanup_conf_ struct conf *conf = NULL;
+    struct agent_enrol_plan enrolments = {0};
     struct agent_plan plan = {0};
     struct access *access = NULL;
     int r;
 
     r = agent_load(agent, &conf, &access, failure);
+    if (r == 0)
+        r = agent_enrol_plan_make(agent, &enrolments, failure);
     if (r == 0) {
         r = agent_plan_make(agent, conf, &plan);
         if (r < 0) {
@@ -242,13 +245,17 @@ int agent_reload(struct agent *agent, struct failure *failure) {
         }
     }
     if (r != 0) {
+        agent_enrol_plan_undo(&enrolments);
         access_free(access);
         return r;
     }
     access_free(agent->access);
     agent->access = access;
     log_set_max_level(conf->log_level);
+    free(agent->instruction_signers);
+    agent->instruction_signers = TAKE_PTR(conf->instruction_signers);
     agent_plan_carry_out(agent, conf, &plan);
+    agent_enrol_plan_carry_out(agent, &enrolments);
     agent_se_check_rules(agent);
     agent_touch(agent);
     return 0;
@@ -273,6 +280,8 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
     if (r >= 0)
         r = sd_event_source_set_enabled(agent->notify, SD_EVENT_OFF);
     if (r >= 0)
+        agent_records_open(agent, options->state_directory);
+    if (r >= 0)
         r = agent_reload(agent, failure); /* from nothing to the first configuration */
     if (r < 0) {
         (void)agent_free(agent);
@@ -288,6 +297,11 @@ struct agent *agent_free(struct agent *agent) {
     if (!agent)
         return NULL;
     (void)failure_set(&failure, UB_E_CANCELLED, "keystrapd is going down");
+    for (size_t i = 0; i < agent->enrolments_count; i++) {
+        agent_enrolment_dismiss(agent->enrolments[i], &failure);
+        agent_enrolment_free(agent->enrolments[i]);
+    }
+    agent->enrolments_count = 0;
     /* All of them begin to leave before one is waited for. */
     for (size_t i = 0; i < agent->cards_count; i++) {
         agent_card_dismiss(agent->cards[i], &failure);
@@ -302,6 +316,8 @@ struct agent *agent_free(struct agent *agent) {
         agent_leaving_free(leaving);
     }
     agent->access = access_free(agent->access);
+    record_store_free(agent->records);
+    free(agent->instruction_signers);
     sd_event_source_disable_unref(agent->notify);
     sd_event_unref(agent->event);
     free(agent->config_directory);

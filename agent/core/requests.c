@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent-internal.h"
+#include "agent-enrol.h"
 #include "gba.h"
 #include "log.h"
 #include "util.h"
@@ -68,6 +68,8 @@ static void agent_refuse(int r, const struct failure *failure, agent_key_fn done
 
 /* The rules may have been loaded again while it waited. */
 static int agent_request_still_may(const struct agent_request *request, struct failure *failure) {
+    if (request->ours)
+        return 0;
     if (request->kind == AGENT_REQUEST_NAF_KEY)
         return access_may_naf(request->card->agent->access, &request->caller, request->naf_fqdn,
                               request->ua_protocol, failure);
@@ -262,11 +264,36 @@ static int agent_check_naf(struct agent *agent, const struct access_caller *call
     return r;
 }
 
+/* @r and @failure are what the checks of @request gave. */
+static int agent_naf_key_begin(struct agent_request *request, const struct agent_naf *naf, int r,
+                               struct failure *failure, struct agent_request **ret) {
+    /* Without a Ks it brings nothing about that would not be anyway. */
+    if (r == 0 && naf->force && agent_card_has_ks(request->card))
+        r = agent_bsf_renegotiate(request->card, failure);
+    if (r == 0 && !naf->force && keystore_is_in_card(request->card->store)) {
+        request->in_card = true;
+    } else if (r == 0 && !naf->force) {
+        r = agent_answer_key(request->card, request->naf_fqdn, naf->ua_protocol, false,
+                             request->done, request->userdata);
+        if (r == 0)
+            return 0;
+        if (r == KEYS_E_NONE || r == KEYS_E_EXPIRED)
+            r = 0;
+    }
+    if (r != 0) {
+        agent_refuse(r, failure, request->done, request->userdata);
+        return 0;
+    }
+    memcpy(request->ua_protocol, naf->ua_protocol, sizeof(request->ua_protocol));
+    return agent_wait(request, ret);
+}
+
 int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller,
                          const struct agent_naf *naf, agent_key_fn done, void *userdata,
                          struct agent_request **ret) {
     struct agent_request request = {
         .kind = AGENT_REQUEST_NAF_KEY,
+        .caller = *caller,
         .force = naf->force,
         .done = done,
         .userdata = userdata,
@@ -276,25 +303,49 @@ int agent_derive_naf_key(struct agent *agent, const struct access_caller *caller
 
     *ret = NULL;
     r = agent_check_naf(agent, caller, naf, &request, &failure);
-    /* Without a Ks it brings nothing about that would not be anyway. */
-    if (r == 0 && naf->force && agent_card_has_ks(request.card))
-        r = agent_bsf_renegotiate(request.card, &failure);
-    if (r == 0 && !naf->force && keystore_is_in_card(request.card->store)) {
-        request.in_card = true;
-    } else if (r == 0 && !naf->force) {
-        r = agent_answer_key(request.card, request.naf_fqdn, naf->ua_protocol, false, done,
-                             userdata);
-        if (r == 0)
-            return 0;
-        if (r == KEYS_E_NONE || r == KEYS_E_EXPIRED)
-            r = 0;
-    }
+    return agent_naf_key_begin(&request, naf, r, &failure, ret);
+}
+
+int agent_want_naf_key(struct agent *agent, const struct access_caller *caller,
+                       const struct agent_naf *naf, agent_key_fn done, void *userdata,
+                       struct agent_request **ret) {
+    struct agent_request request = {
+        .kind = AGENT_REQUEST_NAF_KEY,
+        .caller = *caller,
+        .ours = true,
+        .done = done,
+        .userdata = userdata,
+    };
+    struct failure failure = {0};
+    int r;
+
+    *ret = NULL;
+    r = gba_fqdn_normalise(naf->fqdn, request.naf_fqdn, &failure);
+    if (r == 0)
+        r = agent_find_usable(agent, naf->uicc, &request.card, &failure);
+    return agent_naf_key_begin(&request, naf, r, &failure, ret);
+}
+
+int agent_want_ks(struct agent *agent, const char *uicc, agent_key_fn done, void *userdata,
+                  struct agent_request **ret) {
+    struct agent_request request = {
+        .kind = AGENT_REQUEST_KS,
+        .ours = true,
+        .done = done,
+        .userdata = userdata,
+    };
+    struct failure failure = {0};
+    int r;
+
+    *ret = NULL;
+    r = agent_find_usable(agent, uicc, &request.card, &failure);
     if (r != 0) {
         agent_refuse(r, &failure, done, userdata);
         return 0;
     }
-    memcpy(request.ua_protocol, naf->ua_protocol, sizeof(request.ua_protocol));
-    request.caller = *caller;
+    if (agent_card_has_ks(request.card) &&
+        agent_answer_bootstrap(request.card, done, userdata) == 0)
+        return 0;
     return agent_wait(&request, ret);
 }
 
@@ -336,6 +387,10 @@ struct agent_request *agent_request_cancel(struct agent_request *request) {
 
     if (!request)
         return NULL;
+    if (request->enrolment) {
+        agent_enrol_cancelled(request);
+        return NULL;
+    }
     card = request->card;
     agent_request_list_remove(request);
     card->agent->pending--;
