@@ -179,6 +179,7 @@ static int furnish_etc(void) {
         return -EIO;
     if (make_dir("/etc/keystrap", 0755, 0) < 0 || make_dir("/etc/keystrap/access.d", 0755, 0) < 0 ||
         make_dir("/etc/keystrap/keystrap.conf.d", 0755, 0) < 0 ||
+        make_dir("/etc/keystrap/enrol.d", 0755, 0) < 0 ||
         make_dir("/etc/reader.conf.d", 0755, 0) < 0)
         return -EIO;
     /* As Debian's vpcd has it; the port is fixed, the network is not shared. */
@@ -223,6 +224,11 @@ static int furnish_run(int build, int source) {
     if (make_dir("/run/lock", 01777, 0) < 0 || make_dir("/run/dbus", 0755, 0) < 0 ||
         make_dir("/run/pcscd", 0755, 0) < 0 ||
         make_dir("/run/keystrap", 0755, WORLD_USER_KEYSTRAP) < 0)
+        return -EIO;
+    /* What systemd would hand over. */
+    if (make_dir(WORLD_CREDENTIALS, 0755, 0) < 0 ||
+        world_write_file(WORLD_CREDENTIALS "/keystrap.sealing-key",
+                         "of no value outside of this world\n") < 0)
         return -EIO;
     if (lay(build, WORLD_BUILD) < 0 || lay(source, WORLD_SOURCE) < 0)
         return -EIO;

@@ -321,14 +321,16 @@ int world_write_modem(const struct world_process *bsf, const char *protocol, con
 struct world_process *world_spawn_keystrapd(struct world *world, const char *const *args,
                                             const char *const *env) {
     static const char *const plain[] = {"--plugin-dir", WORLD_PLUGINS, NULL};
+    static const char *const usual[] = {"CREDENTIALS_DIRECTORY=" WORLD_CREDENTIALS, NULL};
     const char *argv[ARGS_MAX + 1] = {KEYSTRAPD};
     size_t n = 1;
 
     for (args = args ? args : plain; *args && n < ARGS_MAX; args++)
         argv[n++] = *args;
-    return world_spawn(world,
-                       &(struct world_spawn){
-                           .argv = argv, .env = env, .uid = WORLD_USER_KEYSTRAP, .notify = true});
+    return world_spawn(world, &(struct world_spawn){.argv = argv,
+                                                    .env = env ? env : usual,
+                                                    .uid = WORLD_USER_KEYSTRAP,
+                                                    .notify = true});
 }
 
 struct world_process *world_start_keystrapd(struct world *world, const char *const *args) {

@@ -31,11 +31,15 @@
 #define WORLD_CONFIG    "/etc/keystrap/keystrap.conf"
 #define WORLD_ACCESS    "/etc/keystrap/access.d/world.conf"
 #define WORLD_MODEM     WORLD_SCRATCH "/modem"
+#define WORLD_CREDENTIALS "/run/world/credentials" /* of systemd, for keystrapd: with a sealing key */
+#define WORLD_CERTIFICATES "/run/world/certificates" /* see world_make_certificates() */
 #define WORLD_WAIT_MSEC 20000
 #define WORLD_SKIPPED   77 /* what world_run() returns without root: ctest's "skipped" */
 
 #define WORLD_BSF_NAME "bsf.mnc001.mcc001.pub.3gppnetwork.org"
 #define WORLD_NAF_NAME "naf.example.com"
+#define WORLD_MEF_NAME "mef.example.com"
+#define WORLD_MAF_NAME "maf.example.com"
 
 /* The users that the world has beside those of the machine; each has a group of the same name and number. */
 enum world_user {
@@ -64,6 +68,8 @@ struct world_process {
     int status;                /* as waitpid(2) gives it, once not running */
     uint16_t port;             /* BSF, NAF: where they listen, on 127.0.0.1 */
     uint16_t zn_port;          /* BSF: where the NAF asks */
+    uint16_t certificate_port; /* MEF: where certificates are wanted; port is where a pre-shared key is */
+    uint16_t coap_port;        /* MEF: DTLS, either */
     char control[108];         /* USIM, BSF: path of the control socket, or "" */
     char *notifications;       /* all lines that it has sent to NOTIFY_SOCKET */
     size_t notifications_seen; /* up to here world_wait_notify() has gone */
@@ -164,6 +170,22 @@ struct world_process *world_start_bsf(struct world *world, const char *const *ex
  */
 struct world_process *world_start_naf(struct world *world, const struct world_process *bsf,
                                       const char *const *extra);
+
+/**
+ * world_start_mef() - the lab's MEF, WORLD_MEF_NAME, with the certificates of world_make_certificates() and the enrolees of
+ * tests/lab/enrolees.conf (->port, ->certificate_port, ->coap_port)
+ */
+struct world_process *world_start_mef(struct world *world, const char *const *extra);
+
+/**
+ * world_make_certificates() - the certificates of tests/lab/make-certificates, in WORLD_CERTIFICATES
+ */
+int world_make_certificates(struct world *world);
+
+/**
+ * world_write_profile() - replace /etc/keystrap/enrol.d/NAME.conf by @text. Return: 0 or a negative errno.
+ */
+int world_write_profile(const char *name, const char *text);
 
 /**
  * world_write_config() - replace /etc/keystrap/keystrap.conf by @text
