@@ -550,6 +550,7 @@ static void an_answer_that_does_not_fit_is_an_error_of_the_server(void **state) 
     assert_true(child_read_until(&scene->child, "a\xa0\x12"
                                                 "4"));
     child_stop(&scene->child);
+    answer_with(scene, (struct mef_coap_reply){.status = 200});
     free(body);
 }
 
