@@ -28,6 +28,7 @@ static const struct subcommand subcommands[] = {
     {"at-modem", "the same, with a serial port for AT commands", at_modem_main},
     {"bsf", "a BSF with its home network, over HTTP", bsf_main},
     {"naf", "a NAF that asks the BSF for its users' keys, over HTTP", naf_main},
+    {"mef", "a MEF, over HTTPS and CoAPS, with an EST server", mef_main},
     {"ctl", "send one command to the control socket of another subcommand", ctl_main},
     {"world", "a command, or a shell, in a whole gateway with its network", world_main},
     {"demo", "the story of a key from a SIM to an application, while it happens", demo_main},

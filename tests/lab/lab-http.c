@@ -26,6 +26,8 @@
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
+#define TLS_OPTIONS_MAX 6u
+
 struct lab_http {
     struct MHD_Daemon *daemon;
     lab_http_handler handler;
@@ -34,7 +36,9 @@ struct lab_http {
     int stop_fd; /* readable when answers that wait shall end */
     unsigned port;
     char *cert, *key;
-    const char *priority;
+    const char *priority, *anchors, *ocsp;
+    bool stapled;
+    lab_http_psk psk;
 };
 
 /* What libmicrohttpd keeps for us between the pieces of one request. */
@@ -130,14 +134,23 @@ bool lab_request_host_is(const struct lab_request *request, const char *name) {
     return *port == '\0' || (*port == ':' && port[1 + strspn(port + 1, "0123456789")] == '\0');
 }
 
+static gnutls_session_t session_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    return info ? info->tls_session : NULL;
+}
+
+gnutls_session_t lab_request_session(const struct lab_request *request) {
+    return session_of(request->connection);
+}
+
 bool lab_request_exporter(const struct lab_request *request, const char *label,
                           uint8_t ret[LAB_EXPORTER_LENGTH]) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    gnutls_session_t session = lab_request_session(request);
 
-    return info && info->tls_session &&
-           gnutls_prf_rfc5705(info->tls_session, strlen(label), label, 0, NULL, LAB_EXPORTER_LENGTH,
-                              (char *)ret) == 0;
+    return session && gnutls_prf_rfc5705(session, strlen(label), label, 0, NULL,
+                                         LAB_EXPORTER_LENGTH, (char *)ret) == 0;
 }
 
 static const char *field_of(struct MHD_Connection *connection, const char *name) {
@@ -393,30 +406,90 @@ static char *read_pem(const char *path) {
     return text;
 }
 
+static int on_psk(void *userdata, const struct MHD_Connection *connection, const char *identity,
+                  void **ret, size_t *ret_length) {
+    const struct lab_http *http = userdata;
+    uint8_t key[LAB_PSK_MAX];
+    size_t length = http->psk(http->userdata, identity, key);
+
+    (void)connection;
+    if (length == 0)
+        return -1;
+    *ret = malloc(length);
+    if (*ret)
+        memcpy(*ret, key, length);
+    *ret_length = length;
+    gnutls_memset(key, 0, sizeof(key));
+    return *ret ? 0 : -1;
+}
+
+/* libmicrohttpd has no word for stapling, but the first session knows the credentials of all. Connections begin on one
+ * thread. */
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code) {
+    struct lab_http *http = userdata;
+    gnutls_certificate_credentials_t credentials = NULL;
+    gnutls_session_t session;
+    int r;
+
+    (void)state;
+    if (code != MHD_CONNECTION_NOTIFY_STARTED || !http->ocsp || http->stapled)
+        return;
+    session = session_of(connection);
+    if (!session ||
+        gnutls_credentials_get(session, GNUTLS_CRD_CERTIFICATE, (void **)&credentials) < 0)
+        return;
+    http->stapled = true;
+    r = gnutls_certificate_set_ocsp_status_request_file(credentials, http->ocsp, 0);
+    if (r < 0)
+        fprintf(stderr, "keystrap-lab: %s: %s\n", http->ocsp, gnutls_strerror(r));
+}
+
+static size_t add_option(struct MHD_OptionItem *items, size_t n, enum MHD_OPTION option,
+                         const void *value) {
+    if (!value)
+        return n;
+    items[n] = (struct MHD_OptionItem){option, 0, (void *)(uintptr_t)value};
+    return n + 1;
+}
+
+static void tls_options(struct lab_http *http, struct MHD_OptionItem items[TLS_OPTIONS_MAX]) {
+    size_t n = 0;
+
+    n = add_option(items, n, MHD_OPTION_HTTPS_PRIORITIES, http->priority);
+    if (http->psk) {
+        items[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_CRED_TYPE, (intptr_t)GNUTLS_CRD_PSK, NULL};
+        items[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_GNUTLS_PSK_CRED_HANDLER, (intptr_t)on_psk, http};
+    } else {
+        n = add_option(items, n, MHD_OPTION_HTTPS_MEM_CERT, http->cert);
+        n = add_option(items, n, MHD_OPTION_HTTPS_MEM_KEY, http->key);
+        n = add_option(items, n, MHD_OPTION_HTTPS_MEM_TRUST, http->anchors);
+    }
+    items[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
 static int start_daemon(struct lab_http *http, int fd, bool tls) {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
                      MHD_USE_POLL | MHD_USE_ITC | MHD_USE_SUPPRESS_DATE_NO_CLOCK |
                      (tls ? MHD_USE_TLS : 0u);
-    const struct MHD_OptionItem tls_options[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
-        {http->priority ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, 0,
-         (void *)(uintptr_t)http->priority},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    const struct MHD_OptionItem no_options[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem items[TLS_OPTIONS_MAX] = {{MHD_OPTION_END, 0, NULL}};
 
-    http->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, http, MHD_OPTION_ARRAY, tls ? tls_options : no_options,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, http, MHD_OPTION_CONNECTION_LIMIT,
-        LAB_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, LAB_HTTP_IDLE_SEC,
-        MHD_OPTION_NONCE_NC_SIZE, 1024u, MHD_OPTION_END);
+    if (tls)
+        tls_options(http, items);
+    http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http, MHD_OPTION_ARRAY, items,
+                                    MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                                    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
+                                    exchange_begin, http, MHD_OPTION_NOTIFY_COMPLETED, exchange_end,
+                                    http, MHD_OPTION_CONNECTION_LIMIT, LAB_HTTP_CONNECTIONS_MAX,
+                                    MHD_OPTION_CONNECTION_TIMEOUT, LAB_HTTP_IDLE_SEC,
+                                    MHD_OPTION_NONCE_NC_SIZE, 1024u, MHD_OPTION_END);
     return http->daemon ? 0 : -EIO;
 }
 
 int lab_http_start(const struct lab_http_options *options, struct lab_http **ret) {
-    bool tls = options->tls_cert || options->tls_key;
+    bool by_certificate = options->tls_cert || options->tls_key;
     struct lab_http *http = calloc(1, sizeof(*http));
     int fd, r;
 
@@ -427,7 +500,10 @@ int lab_http_start(const struct lab_http_options *options, struct lab_http **ret
     http->usec = options->usec;
     http->priority = options->tls_priority;
     http->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (tls) {
+    http->anchors = options->tls_anchors;
+    http->ocsp = options->tls_ocsp;
+    http->psk = options->psk;
+    if (by_certificate) {
         http->cert = options->tls_cert ? read_pem(options->tls_cert) : NULL;
         http->key = options->tls_key ? read_pem(options->tls_key) : NULL;
         if (!http->cert || !http->key) {
@@ -438,7 +514,7 @@ int lab_http_start(const struct lab_http_options *options, struct lab_http **ret
     }
 
     fd = open_listener(options->listen, &http->port);
-    r = fd < 0 ? fd : start_daemon(http, fd, tls);
+    r = fd < 0 ? fd : start_daemon(http, fd, by_certificate || http->psk);
     if (r < 0) {
         fprintf(stderr, "keystrap-lab: cannot serve on %s: %s\n", options->listen, strerror(-r));
         if (fd >= 0)

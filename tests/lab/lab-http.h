@@ -92,6 +92,11 @@ const char *lab_request_field(const struct lab_request *request, const char *nam
  */
 bool lab_request_host_is(const struct lab_request *request, const char *name);
 
+/**
+ * lab_request_session() - the TLS session that @request came by (gnutls_session_t), borrowed; NULL over plain HTTP
+ */
+struct gnutls_session_int *lab_request_session(const struct lab_request *request);
+
 #define LAB_EXPORTER_LENGTH 48u
 
 /**
@@ -110,11 +115,23 @@ bool lab_request_exporter(const struct lab_request *request, const char *label,
 typedef int (*lab_http_handler)(const struct lab_request *request, struct lab_reply *reply,
                                 void *userdata);
 
+#define LAB_PSK_MAX 64u
+
+/**
+ * lab_http_psk - the pre-shared key of @identity; called by several threads at once
+ *
+ * Return: its length; 0 where there is none.
+ */
+typedef size_t (*lab_http_psk)(void *userdata, const char *identity, uint8_t ret[LAB_PSK_MAX]);
+
 struct lab_http_options {
     const char *listen;   /* ADDRESS:PORT or [ADDRESS]:PORT, port 0 for any */
     const char *tls_cert; /* PEM files, or NULL for plain HTTP */
     const char *tls_key;
     const char *tls_priority; /* GnuTLS's words for versions and ciphers, or NULL for its own choice */
+    const char *tls_anchors;  /* PEM text: clients are asked for certificates, which the handler judges; or NULL */
+    const char *tls_ocsp;     /* path of an OCSP response (DER) to staple, or NULL */
+    lab_http_psk psk;         /* TLS by pre-shared keys, without certificates; or NULL */
     lab_http_handler handler;
     void *userdata;
     uint64_t *usec; /* gets the microseconds from request line to first octet of each answer, or NULL */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What the MEF answers: its faults on demand, and who may ask at all.
+ *
+ * The control socket has
+ *
+ *     fault busy|refuse|silent [SECONDS] [xN]  show it N times, or until it is cleared; SECONDS of Retry-After with busy
+ *     clear                                    show none any more
+ *     count                                    requests N
+ *     est ...                                  see mef-est.h
+ */
+
+#include "lab-mef.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#define BUSY_DEFAULT_SEC 1u
+
+static const char *const fault_names[MEF_FAULTS] = {
+    [MEF_FAULT_BUSY] = "busy",
+    [MEF_FAULT_REFUSE] = "refuse",
+    [MEF_FAULT_SILENT] = "silent",
+};
+
+int mef_error(struct mef_exchange *exchange, unsigned status, unsigned rsc, const char *words) {
+    json_t *object = json_pack("{s:s}", "error", words);
+
+    exchange->status = status;
+    exchange->rsc = rsc;
+    exchange->answer = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return exchange->answer ? 0 : -ENOMEM;
+}
+
+static bool take_fault(struct mef *mef, enum mef_fault fault) {
+    struct mef_fault_setting *setting = &mef->faults[fault];
+
+    if (!setting->set)
+        return false;
+    if (setting->left > 0 && --setting->left == 0)
+        setting->set = false;
+    return true;
+}
+
+static int handle(struct mef *mef, struct mef_exchange *exchange) {
+    mef->requests++;
+    if (take_fault(mef, MEF_FAULT_SILENT)) {
+        exchange->silent = true;
+        return 0;
+    }
+    if (take_fault(mef, MEF_FAULT_BUSY)) {
+        unsigned seconds = mef->faults[MEF_FAULT_BUSY].seconds;
+
+        exchange->retry_after_sec = seconds > 0 ? seconds : BUSY_DEFAULT_SEC;
+        return mef_error(exchange, 503, 5103, "busy");
+    }
+    if (take_fault(mef, MEF_FAULT_REFUSE))
+        return mef_error(exchange, 403, 4103, "refused on request");
+    if (!exchange->enrolee)
+        return mef_error(exchange, 403, 4103, "the handshake does not say who you are");
+    return mef_error(exchange, 404, 4004, "no such resource");
+}
+
+int mef_handle(struct mef *mef, struct mef_exchange *exchange) {
+    int r;
+
+    (void)pthread_mutex_lock(&mef->lock);
+    r = handle(mef, exchange);
+    (void)pthread_mutex_unlock(&mef->lock);
+    return r;
+}
+
+/* --- Control ------------------------------------------------------------------------------------- */
+
+static bool parse_number(const char *text, uint64_t *ret) {
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && text[0] != '-' && *ret > 0;
+}
+
+static int set_fault(struct mef *mef, int argc, char **argv) {
+    struct mef_fault_setting setting = {.set = true};
+    uint64_t seconds = 0;
+
+    if (argc > 2 && argv[argc - 1][0] == 'x') {
+        if (!parse_number(argv[argc - 1] + 1, &setting.left))
+            return -EINVAL;
+        argc--;
+    }
+    if (argc > 3 || (argc > 2 && (!parse_number(argv[2], &seconds) || seconds > 86400)))
+        return -EINVAL;
+    setting.seconds = (unsigned)seconds;
+    for (int i = 0; i < MEF_FAULTS; i++)
+        if (strcmp(fault_names[i], argv[1]) == 0) {
+            mef->faults[i] = setting;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int control_fault(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct mef *mef = userdata;
+    int r;
+
+    (void)pthread_mutex_lock(&mef->lock);
+    r = set_fault(mef, argc, argv);
+    (void)pthread_mutex_unlock(&mef->lock);
+    if (r < 0)
+        (void)snprintf(answer, size, "no such fault");
+    return r;
+}
+
+static int control_clear(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct mef *mef = userdata;
+
+    (void)argc;
+    (void)argv;
+    (void)answer;
+    (void)size;
+    (void)pthread_mutex_lock(&mef->lock);
+    memset(mef->faults, 0, sizeof(mef->faults));
+    (void)pthread_mutex_unlock(&mef->lock);
+    return 0;
+}
+
+static int control_count(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    struct mef *mef = userdata;
+
+    (void)argc;
+    (void)argv;
+    (void)pthread_mutex_lock(&mef->lock);
+    (void)snprintf(answer, size, "requests %" PRIu64, mef->requests);
+    (void)pthread_mutex_unlock(&mef->lock);
+    return 0;
+}
+
+static int control_est(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    const struct mef *mef = userdata;
+
+    return mef_est_control(mef->est, argc, argv, answer, size);
+}
+
+const struct control_command mef_commands[] = {
+    {"fault", "busy|refuse|silent [SECONDS] [xN]", 1, 3, control_fault},
+    {"clear", "", 0, 0, control_clear},
+    {"count", "", 0, 0, control_count},
+    {"est", "fault|clear|count|issued|challenge|lifetime ...", 1, 4, control_est},
+    {NULL, NULL, 0, 0, NULL},
+};
