@@ -50,6 +50,7 @@ struct mef {
     struct mef_fault_setting faults[MEF_FAULTS];
     uint64_t requests;
     struct mef_est *est;
+    struct mef_coap *coap; /* borrowed; NULL without coaps */
 };
 
 /* One request for a resource, and its answer, whatever it came by. */

@@ -7,6 +7,7 @@
  *
  *     fault busy|refuse|silent [SECONDS] [xN]  show it N times, or until it is cleared; SECONDS of Retry-After with busy
  *     clear                                    show none any more
+ *     mute on|off                              send nothing by coaps, not even a handshake
  *     count                                    requests N
  *     est ...                                  see mef-est.h
  */
@@ -20,6 +21,8 @@
 #include <string.h>
 
 #include <jansson.h>
+
+#include "mef-coap.h"
 
 #define BUSY_DEFAULT_SEC 1u
 
@@ -132,6 +135,19 @@ static int control_clear(void *userdata, int argc, char **argv, char *answer, si
     return 0;
 }
 
+static int control_mute(void *userdata, int argc, char **argv, char *answer, size_t size) {
+    const struct mef *mef = userdata;
+    bool on = strcmp(argv[1], "on") == 0;
+
+    (void)argc;
+    if (!mef->coap || (!on && strcmp(argv[1], "off") != 0)) {
+        (void)snprintf(answer, size, "on or off, and only with coaps");
+        return -EINVAL;
+    }
+    mef_coap_set_silent(mef->coap, on);
+    return 0;
+}
+
 static int control_count(void *userdata, int argc, char **argv, char *answer, size_t size) {
     struct mef *mef = userdata;
 
@@ -152,6 +168,7 @@ static int control_est(void *userdata, int argc, char **argv, char *answer, size
 const struct control_command mef_commands[] = {
     {"fault", "busy|refuse|silent [SECONDS] [xN]", 1, 3, control_fault},
     {"clear", "", 0, 0, control_clear},
+    {"mute", "on|off", 1, 1, control_mute},
     {"count", "", 0, 0, control_count},
     {"est", "fault|clear|count|issued|challenge|lifetime ...", 1, 4, control_est},
     {NULL, NULL, 0, 0, NULL},

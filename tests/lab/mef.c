@@ -234,6 +234,8 @@ static int open_coap(const struct settings *settings, struct mef *mef, struct po
         .userdata = mef,
     };
 
+    int r;
+
     if (!settings->coap_listen)
         return 0;
     if (settings->cert) {
@@ -242,7 +244,9 @@ static int open_coap(const struct settings *settings, struct mef *mef, struct po
         if (!cert || !key)
             return -ENOENT;
     }
-    return mef_coap_start(&coap, &ports->coap);
+    r = mef_coap_start(&coap, &ports->coap);
+    mef->coap = ports->coap;
+    return r;
 }
 
 static void close_ports(struct ports *ports) {

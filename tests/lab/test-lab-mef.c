@@ -317,6 +317,23 @@ static void faults_are_the_same_over_both(void **state) {
     assert_non_null(strstr(line, "c:4.04 "));
 }
 
+static void a_muted_coaps_port_says_nothing_until_it_may(void **state) {
+    struct scene *scene = *state;
+    char uri[64];
+    const char *const argv[] = {
+        "coap-client-openssl", "-v", "7", "-B", "15", "-u", IDENTITY, "-k", KEY, uri, NULL};
+    struct child child;
+
+    (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->coaps);
+    order(scene, "mute on", NULL, 0);
+    child_start(&child, &scene->scratch, argv);
+    assert_true(child_read_until(&child, "write client hello"));
+    assert_null(strstr(child.text, "received"));
+    order(scene, "mute off", NULL, 0);
+    assert_true(child_read_until(&child, "c:4.04 "));
+    child_stop(&child);
+}
+
 static void wrong_options_and_files_are_refused(void **state) {
     static const char *const lines[] = {
         "",
@@ -354,6 +371,7 @@ int main(void) {
         TEST(https_staples_the_ocsp_response_of_its_option),
         TEST(coaps_serves_keys_and_certificates_with_the_same_answers_as_https),
         TEST(faults_are_the_same_over_both),
+        TEST(a_muted_coaps_port_says_nothing_until_it_may),
         TEST(wrong_options_and_files_are_refused),
     };
 
