@@ -24,6 +24,7 @@
 
 #include "agent.h"
 #include "conf.h"
+#include "enrol-profile.h"
 #include "log.h"
 #include "secret.h"
 #include "service.h"
@@ -205,8 +206,19 @@ static void keystrapd_tear_down(struct keystrapd *keystrapd) {
     secret_arena_done();
 }
 
+/* Each as its own file would have it, below a comment with that file's name. */
+static void print_profiles(const char *directory, const struct enrol_profiles *profiles) {
+    printf("# %zu enrolment profile%s in %s/enrol.d\n", profiles->count,
+           profiles->count == 1 ? "" : "s", directory);
+    for (size_t i = 0; i < profiles->count; i++) {
+        printf("\n# %s/enrol.d/%s.conf\n", directory, profiles->profiles[i]->name);
+        enrol_profile_print(profiles->profiles[i], stdout);
+    }
+}
+
 static int keystrapd_check_config(const struct keystrapd *keystrapd) {
     _cleanup_conf_ struct conf *conf = NULL;
+    struct enrol_profiles profiles = {0};
     struct access *access = NULL;
     struct failure failure = {0};
     char rules[4096];
@@ -218,14 +230,19 @@ static int keystrapd_check_config(const struct keystrapd *keystrapd) {
     r = conf_load(keystrapd->options.config_directory, &conf, &failure);
     if (r == 0)
         r = access_load(rules, &access, &failure);
+    if (r == 0)
+        r = enrol_profiles_load(keystrapd->options.config_directory, &profiles, &failure);
     if (r != 0) {
+        access_free(access);
         fprintf(stderr, "keystrapd: %s\n", failure.text[0] ? failure.text : strerror(-r));
         return EX_CONFIG;
     }
     conf_print(conf, stdout);
     printf("# %zu principal%s in %s\n", access_principals(access),
            access_principals(access) == 1 ? "" : "s", rules);
+    print_profiles(keystrapd->options.config_directory, &profiles);
     access_free(access);
+    enrol_profiles_done(&profiles);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 

@@ -291,7 +291,8 @@ const struct conf_key conf_table[] = {
     {
         .section = "GBA",
         .name = "Header",
-        .type = CONF_HEADERS,
+        .type = CONF_LIST,
+        .lines_max = CONF_HEADERS_MAX,
         .ks = true,
         .identity = true,
         FIELD(headers),

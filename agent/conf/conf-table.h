@@ -18,7 +18,7 @@ enum conf_type {
     CONF_DURATION, /* uint64_t, microseconds; written as seconds */
     CONF_BOOL,     /* bool */
     CONF_LEVEL,    /* int, as of syslog(3) */
-    CONF_HEADERS,  /* char **; each assignment adds one */
+    CONF_LIST,     /* char **; each assignment adds one */
     CONF_CHOICE,   /* int, the place of the word in choices */
 };
 
@@ -34,6 +34,7 @@ struct conf_key {
     const char *(*wrong)(
         const char *);   /* what is wrong with a text, NULL for nothing; may be NULL */
     const char *const *choices; /* of CONF_CHOICE, NULL-terminated */
+    size_t lines_max;           /* of CONF_LIST */
     const char *allowed; /* what would be right, where type and range do not say it */
     const char *help;
 };
@@ -98,6 +99,8 @@ const char *conf_wrong_host(const char *text);
 const char *conf_wrong_scheme(const char *text);
 const char *conf_wrong_target(const char *text);
 const char *conf_wrong_endpoint(const char *text);
+const char *conf_wrong_authority(const char *text); /* HOST[:PORT][/PATH], what follows a URI's "//" */
 const char *conf_wrong_header(const char *text);
 const char *conf_wrong_mnc_length(const char *text);
 const char *conf_wrong_digits(const char *text);
+const char *conf_wrong_card(const char *text);

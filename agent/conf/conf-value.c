@@ -49,6 +49,9 @@ static int check_string(const struct conf_key *key, const char *text, char wrong
         return refuse(wrong, "too short");
     if (length > key->max)
         return refuse(wrong, "longer than %" PRIu64 " octets", key->max);
+    /* A file has none there, and what is printed would not be read back the same. */
+    if (text[0] == ' ' || text[length - 1] == ' ')
+        return refuse(wrong, "a space at its start or end");
     return check_text(key, text, wrong);
 }
 
@@ -68,8 +71,8 @@ static int set_string(const struct conf_key *key, const char *text, char **value
     return 0;
 }
 
-static int add_header(const struct conf_key *key, const char *text, char ***value,
-                      char wrong[CONF_WRONG_MAX]) {
+static int add_to_list(const struct conf_key *key, const char *text, char ***value,
+                       char wrong[CONF_WRONG_MAX]) {
     _cleanup_free_ char *copy = NULL;
     size_t count = 0;
     char **longer;
@@ -80,8 +83,8 @@ static int add_header(const struct conf_key *key, const char *text, char ***valu
         return r;
     while (*value && (*value)[count])
         count++;
-    if (count >= CONF_HEADERS_MAX)
-        return refuse(wrong, "more than %u header fields", CONF_HEADERS_MAX);
+    if (count >= key->lines_max)
+        return refuse(wrong, "more than %zu lines", key->lines_max);
     copy = strdup(text);
     longer = copy ? reallocarray(*value, count + 2, sizeof(*longer)) : NULL;
     if (!longer)
@@ -193,8 +196,8 @@ int conf_value_set(void *values, const struct conf_key *key, const char *text,
     switch (key->type) {
     case CONF_STRING:
         return set_string(key, text, value, wrong);
-    case CONF_HEADERS:
-        return add_header(key, text, value, wrong);
+    case CONF_LIST:
+        return add_to_list(key, text, value, wrong);
     case CONF_UNSIGNED:
         return set_unsigned(key, text, value, wrong);
     case CONF_DURATION:
@@ -215,7 +218,7 @@ void conf_value_clear(void *values, const struct conf_key *key) {
 
         free(*value);
         *value = NULL;
-    } else if (key->type == CONF_HEADERS) {
+    } else if (key->type == CONF_LIST) {
         char ***value = field(values, key);
 
         for (char **p = *value; p && *p; p++)
@@ -253,7 +256,7 @@ int conf_value_copy(void *to, const void *from, const struct conf_key *key) {
         text = *(char *const *)value;
         *(char **)field(to, key) = text ? strdup(text) : NULL;
         return text && !*(char **)field(to, key) ? -ENOMEM : 0;
-    case CONF_HEADERS:
+    case CONF_LIST:
         return copy_strings(field(to, key), *(char **const *)value);
     case CONF_UNSIGNED:
     case CONF_DURATION:
@@ -288,7 +291,7 @@ bool conf_value_equal(const void *a, const void *b, const struct conf_key *key) 
     switch (key->type) {
     case CONF_STRING:
         return same_text(*(char *const *)left, *(char *const *)right);
-    case CONF_HEADERS:
+    case CONF_LIST:
         return same_texts(*(char **const *)left, *(char **const *)right);
     case CONF_UNSIGNED:
     case CONF_DURATION:
@@ -321,11 +324,11 @@ static const char *level_name(int level) {
     return "";
 }
 
-static void print_headers(const struct conf_key *key, char *const *headers, FILE *stream) {
-    if (!headers)
+static void print_list(const struct conf_key *key, char *const *list, FILE *stream) {
+    if (!list)
         fprintf(stream, "%s=\n", key->name);
-    for (; headers && *headers; headers++)
-        fprintf(stream, "%s=%s\n", key->name, *headers);
+    for (; list && *list; list++)
+        fprintf(stream, "%s=%s\n", key->name, *list);
 }
 
 void conf_value_print(const void *values, const struct conf_key *key, FILE *stream) {
@@ -339,8 +342,8 @@ void conf_value_print(const void *values, const struct conf_key *key, FILE *stre
         fprintf(stream, "%s=%s\n", key->name, string ? string : "");
         return;
     }
-    case CONF_HEADERS:
-        print_headers(key, *(char **const *)value, stream);
+    case CONF_LIST:
+        print_list(key, *(char **const *)value, stream);
         return;
     case CONF_UNSIGNED:
         fprintf(stream, "%s=%" PRIu64 "\n", key->name, *(const uint64_t *)value);

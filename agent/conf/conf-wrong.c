@@ -37,6 +37,10 @@ const char *conf_wrong_transport(const char *text) {
     return text[strspn(text, LOWER DIGITS "-")] == '\0' ? NULL : "not the name of a transport";
 }
 
+const char *conf_wrong_card(const char *text) {
+    return text[strspn(text, LOWER DIGITS "-")] == '\0' ? NULL : "not the name of a card";
+}
+
 const char *conf_wrong_path(const char *text) {
     if (text[0] != '/')
         return "not an absolute path";
@@ -139,6 +143,28 @@ const char *conf_wrong_endpoint(const char *text) {
         return "an IPv6 address needs brackets";
     wrong = wrong_host(text, (size_t)(colon - text));
     return wrong ? wrong : wrong_port(colon + 1);
+}
+
+const char *conf_wrong_authority(const char *text) {
+    size_t length = strcspn(text, ":/");
+    const char *wrong = wrong_host(text, length);
+    char port[8];
+
+    if (wrong)
+        return wrong;
+    text += length;
+    if (*text == ':') {
+        length = strcspn(++text, "/");
+        if (length >= sizeof(port))
+            return "the port is out of range";
+        memcpy(port, text, length);
+        port[length] = '\0';
+        wrong = wrong_port(port);
+        text += length;
+    }
+    if (wrong || *text == '\0')
+        return wrong;
+    return conf_wrong_target(text);
 }
 
 /* Fields that are ours, that HTTP's framing hangs on, or that would carry a secret. */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "conf-file.h"
 #include "enrol-table.h"
@@ -106,34 +107,30 @@ static int read_methods(struct loader *loader, struct failure *failure) {
     for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
         size_t length = strcspn(text, " \t");
 
-        if (!take_method(loader->profile, text, length))
-            return refuse(loader, "Enrolment", "Methods",
-                          "an unknown word, or one that stands twice", failure);
+        if (!take_method(loader->profile, text, length)) {
+            char wrong[CONF_WRONG_MAX];
+
+            (void)snprintf(wrong, sizeof(wrong), "\"%.*s\" is unknown, or stands there twice",
+                           (int)length, text);
+            return refuse(loader, "Enrolment", "Methods", wrong, failure);
+        }
         text += length;
     }
     return 0;
 }
 
-static int read_roots(struct loader *loader, struct failure *failure) {
-    struct enrol_profile *profile = loader->profile;
-
-    for (size_t i = 0; profile->peer_roots_text && profile->peer_roots_text[i]; i++) {
-        if (i == PEER_ROOTS_MAX ||
-            peer_root_parse(profile->peer_roots_text[i], &profile->peer_roots[i]) < 0)
-            return refuse(loader, "Certificate", "PeerRoot", "no digest, or too many", failure);
-        profile->peer_roots_count = i + 1;
-    }
-    return 0;
+/* The table has let nothing else through. */
+static void read_roots(struct enrol_profile *profile) {
+    for (size_t i = 0; profile->peer_roots_text && profile->peer_roots_text[i]; i++)
+        if (i < PEER_ROOTS_MAX &&
+            peer_root_parse(profile->peer_roots_text[i], &profile->peer_roots[i]) == 0)
+            profile->peer_roots_count = i + 1;
 }
 
-static int read_ua(struct loader *loader, struct failure *failure) {
+static void read_ua(struct enrol_profile *profile) {
     size_t length;
 
-    if (hex_decode(loader->profile->ua_protocol_text, loader->profile->ua_protocol,
-                   UA_PROTOCOL_LENGTH, &length) < 0 ||
-        length != UA_PROTOCOL_LENGTH)
-        return refuse(loader, "Gba", "UaProtocol", "not ten hex digits", failure);
-    return 0;
+    (void)hex_decode(profile->ua_protocol_text, profile->ua_protocol, UA_PROTOCOL_LENGTH, &length);
 }
 
 static int read_mef(struct enrol_profile *profile) {
@@ -183,9 +180,38 @@ static int check_psk(const struct loader *loader, struct failure *failure) {
     return 0;
 }
 
+/* Whom a certificate could never be that of is found out here, not when it comes. */
+static int check_peer(const struct loader *loader, struct failure *failure) {
+    const struct enrol_profile *profile = loader->profile;
+
+    if (profile->peer_flavour == PEER_RAW_PUBLIC_KEY && profile->peer_roots_count == 0)
+        return refuse(loader, "Certificate", "PeerRoot", "PeerFlavour=raw-public-key needs it",
+                      failure);
+    if (profile->peer_flavour == PEER_NAMED && profile->peer_roots_count == 0)
+        return refuse(loader, "Certificate", "PeerRoot", "PeerFlavour=named needs it", failure);
+    if (profile->peer_flavour == PEER_RAW_PUBLIC_KEY && profile->peer_name)
+        return refuse(loader, "Certificate", "PeerName",
+                      "a raw public key has no name; PeerRoot= says whose it is", failure);
+    if (profile->peer_flavour != PEER_FQDN && profile->peer_roots_count == 0 &&
+        !profile->trust_anchors)
+        return refuse(loader, "Certificate", "TrustAnchors",
+                      "this PeerFlavour= needs it, or PeerRoot=; nobody else may vouch", failure);
+    if (profile->peer_flavour == PEER_DEVICE &&
+        (!profile->peer_name || !strchr(profile->peer_name, ';')))
+        return refuse(loader, "Certificate", "PeerName",
+                      "PeerFlavour=device needs it, as OID;VALUE", failure);
+    return 0;
+}
+
+static bool same_host(const char *url, const char *host) {
+    const char *start = strstr(url, "//") + 2;
+    size_t length = strcspn(start, ":/");
+
+    return strlen(host) == length && strncasecmp(start, host, length) == 0;
+}
+
 static int check_certificate(const struct loader *loader, struct failure *failure) {
     const struct enrol_profile *profile = loader->profile;
-    size_t length = profile->mef_fqdn ? strlen(profile->mef_fqdn) : 0;
 
     if (!has_method(profile, ENROL_CERTIFICATE))
         return 0;
@@ -195,16 +221,9 @@ static int check_certificate(const struct loader *loader, struct failure *failur
     if (!profile->provision && !profile->private_key)
         return refuse(loader, "Certificate", "PrivateKey", "the method certificate needs it",
                       failure);
-    if (profile->peer_flavour == PEER_RAW_PUBLIC_KEY && profile->peer_roots_count == 0)
-        return refuse(loader, "Certificate", "PeerRoot", "PeerFlavour=raw-public-key needs it",
-                      failure);
-    if (profile->peer_flavour == PEER_NAMED && profile->peer_roots_count == 0)
-        return refuse(loader, "Certificate", "PeerRoot", "PeerFlavour=named needs it", failure);
-    if (profile->est &&
-        (strncmp(profile->est + strlen("https://"), profile->mef_fqdn, length) != 0 ||
-         !strchr(":/", profile->est[strlen("https://") + length])))
+    if (profile->est && !same_host(profile->est, profile->mef_fqdn))
         return refuse(loader, "Certificate", "Est", "another host than the MEF's", failure);
-    return 0;
+    return check_peer(loader, failure);
 }
 
 static int check_together(const struct loader *loader, struct failure *failure) {
@@ -260,12 +279,11 @@ static int finish(struct loader *loader, int r, struct enrol_profile **ret,
 
     if (r == 0)
         r = read_methods(loader, failure);
-    if (r == 0)
-        r = read_roots(loader, failure);
-    if (r == 0)
-        r = read_ua(loader, failure);
-    if (r == 0)
+    if (r == 0) {
+        read_roots(profile);
+        read_ua(profile);
         r = read_mef(profile);
+    }
     if (r == 0)
         r = check_together(loader, failure);
     if (r < 0)

@@ -31,15 +31,12 @@ static const char *const flavour_words[] = {
 
 /* What is wrong with a text that is to be ...; NULL when nothing is. */
 static const char *wrong_mef(const char *text) {
-    const char *host = strncmp(text, "https://", 8) == 0   ? text + 8
-                       : strncmp(text, "coaps://", 8) == 0 ? text + 8
-                                                           : NULL;
-
-    if (!host)
+    if (strncmp(text, "https://", 8) != 0 && strncmp(text, "coaps://", 8) != 0)
         return "neither https:// nor coaps://";
-    if (*host == '\0' || strchr(":/", *host) || strpbrk(host, "@?#\"\\<> \t"))
-        return "no host in it, or something that does not belong there";
-    return conf_wrong_plain(text);
+    /* Paths of resources are put behind it. */
+    if (strchr(text, '?'))
+        return "a query in it";
+    return conf_wrong_authority(text + 8);
 }
 
 static const char *wrong_https(const char *text) {
@@ -55,14 +52,53 @@ static const char *wrong_credential(const char *text) {
 
     if (text[0] == '/')
         return conf_wrong_plain(text);
-    if (strncmp(text, prefix, strlen(prefix)) != 0 || text[strlen(prefix)] == '\0' ||
-        strchr(text, '/'))
+    if (strncmp(text, prefix, strlen(prefix)) != 0 || strchr(text, '/'))
         return "neither an absolute path nor credential:NAME";
+    if (text[strlen(prefix)] == '\0' || text[strlen(prefix)] == '.')
+        return "not the name of a credential";
     return conf_wrong_plain(text);
 }
 
 static const char *wrong_private_key(const char *text) {
     return strncmp(text, "pkcs11:", 7) == 0 ? conf_wrong_plain(text) : wrong_credential(text);
+}
+
+/* Words of OpenSSL's cipher lists that stand for suites without a cipher or without a proof of who it is. */
+static bool is_worthless(const char *word, size_t length) {
+    static const char *const worthless[] = {"NULL", "ADH", "AECDH", "COMPLEMENTOFALL"};
+
+    for (size_t i = 0; i < ELEMENTS(worthless); i++)
+        if (word[0] != '!' && memmem(word, length, worthless[i], strlen(worthless[i])))
+            return true;
+    return false;
+}
+
+/* Without "@" there is no "@SECLEVEL=0" either. */
+static const char *wrong_suites(const char *text) {
+    size_t length;
+
+    if (text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+!:")])
+        return "not names with \":\" between them";
+    for (const char *word = text; *word; word += length + (word[length] == ':')) {
+        length = strcspn(word, ":");
+        if (is_worthless(word, length))
+            return "a suite without a cipher, or without a proof of who it is";
+    }
+    return NULL;
+}
+
+static const char *wrong_root(const char *text) {
+    struct peer_root root;
+
+    return peer_root_parse(text, &root) < 0 ? "not the digest of a public key" : NULL;
+}
+
+static const char *wrong_ua(const char *text) {
+    uint8_t ua[UA_PROTOCOL_LENGTH];
+    size_t length = 0;
+
+    return hex_decode(text, ua, sizeof(ua), &length) < 0 || length != sizeof(ua) ? "not hex digits"
+                                                                                 : NULL;
 }
 
 #define CREDENTIAL_WORDS "an absolute path, or credential:NAME of systemd"
@@ -125,8 +161,7 @@ const struct conf_key enrol_table[] = {
      .fallback = "",
      .wrong = conf_wrong_host,
      .allowed = "a host name; only with an Enrolee B",
-     .help =
-         "FQDN representation of an Enrolee B's identifier, for GBA and usage-constrained keys."},
+     .help = "The FQDN of an Enrolee B, for GBA and usage-constrained keys."},
     {.section = "Enrolment",
      .name = "Identity",
      .type = CONF_STRING,
@@ -188,7 +223,7 @@ const struct conf_key enrol_table[] = {
      .min = 1,
      .max = CIPHER_SUITES_MAX,
      .fallback = "",
-     .wrong = conf_wrong_quotable,
+     .wrong = wrong_suites,
      .allowed = "names of OpenSSL with \":\" between them",
      .help = "The cipher suites, the best first. Empty for those of TS-0003 10.2 and better ones."},
     {.section = "Enrolment",
@@ -259,7 +294,7 @@ const struct conf_key enrol_table[] = {
      .max = CONF_PATH_MAX,
      .fallback = "",
      .wrong = wrong_private_key,
-     .allowed = CREDENTIAL_WORDS ", or pkcs11: of a secure environment",
+     .allowed = "an absolute path, credential:NAME of systemd, or a pkcs11: URI",
      .help = "Its private key, PEM or PKCS #8 DER."},
     {.section = "Certificate",
      .name = "PeerFlavour",
@@ -281,12 +316,13 @@ const struct conf_key enrol_table[] = {
      .help = "The name in it. Empty for the MEF's host."},
     {.section = "Certificate",
      .name = "PeerRoot",
-     .type = CONF_HEADERS,
+     .type = CONF_LIST,
+     .lines_max = PEER_ROOTS_MAX,
      FIELD(peer_roots_text),
      .min = 20,
      .max = 80,
      .fallback = "",
-     .wrong = conf_wrong_plain,
+     .wrong = wrong_root,
      .allowed = "ni:///sha-256;BASE64URL (RFC 6920) or 64 hex digits; up to 4 lines",
      .help = "Digest of the public key of the root of trust, or of the raw public key."},
     {.section = "Certificate",
@@ -348,7 +384,7 @@ const struct conf_key enrol_table[] = {
      .min = 1,
      .max = CARD_NAME_MAX,
      .fallback = "",
-     .wrong = conf_wrong_plain,
+     .wrong = conf_wrong_card,
      .allowed = "the name of a card in keystrap.conf",
      .help = "Which card GBA is run with. Empty for the first that is usable."},
     {.section = "Gba",
@@ -358,7 +394,7 @@ const struct conf_key enrol_table[] = {
      .min = 10,
      .max = 10,
      .fallback = "01000100ae",
-     .wrong = conf_wrong_plain,
+     .wrong = wrong_ua,
      .allowed = "ten hex digits",
      .help = "The Ua security protocol identifier of the target's key (TS 33.220 Annex H)."},
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define DROP_INS "/etc/keystrap/keystrap.conf.d"
+#define PROFILES "/etc/keystrap/enrol.d"
 
 static void write_file(const char *path, const char *text) {
     FILE *f = fopen(path, "we");
@@ -64,6 +65,7 @@ static void check_config_prints_every_key_of_the_installed_file(void **state) {
     (void)fclose(template);
     assert_true(keys >= 20);
     assert_non_null(strstr(text, "\n# 0 principals in /etc/keystrap/access.d\n"));
+    assert_non_null(strstr(text, "\n# 0 enrolment profiles in /etc/keystrap/enrol.d\n"));
 
     /* It is a configuration itself, and says the same. */
     assert_int_equal(world_write_config(text), 0);
@@ -93,6 +95,28 @@ static void later_drop_ins_win_over_earlier_ones_and_the_file(void **state) {
     expect_line(text, "Header=X-D: 25");
 }
 
+static void check_config_prints_each_profile_below_its_file_s_name(void **state) {
+    struct world *world = *state;
+    char text[8192];
+    char *profile;
+
+    write_file(PROFILES "/water.conf", "[Enrolment]\nMethods=gba\nTarget=maf.example.com\n");
+    write_file(PROFILES "/gas.conf", "[Enrolment]\nMethods=psk\nMef=coaps://mef.example.com\n"
+                                     "Target=maf.example.org\nIdentity=Cgw\n[Psk]\n"
+                                     "KpmId=kpm-7\nKpm=credential:kpm\n");
+    assert_int_equal(check_config(world, text, sizeof(text)), 0);
+    assert_non_null(strstr(text, "\n# 2 enrolment profiles in /etc/keystrap/enrol.d\n"));
+    profile = strstr(text, "\n# /etc/keystrap/enrol.d/gas.conf\n[Enrolment]\nMethods=psk\n");
+    assert_non_null(profile);
+    expect_line(profile, "Kpm=credential:kpm");
+    profile = strstr(profile, "\n# /etc/keystrap/enrol.d/water.conf\n[Enrolment]\nMethods=gba\n");
+    assert_non_null(profile);
+    expect_line(profile, "Target=maf.example.com");
+    expect_line(profile, "Suid=21");
+    assert_int_equal(unlink(PROFILES "/water.conf"), 0);
+    assert_int_equal(unlink(PROFILES "/gas.conf"), 0);
+}
+
 static void check_config_names_file_and_line_of_what_is_wrong(void **state) {
     static const struct {
         const char *path, *text, *expected;
@@ -104,6 +128,9 @@ static void check_config_names_file_and_line_of_what_is_wrong(void **state) {
          DROP_INS "/50-x.conf:2: ApduTimeoutSec=0: "},
         {WORLD_ACCESS, "[Principal a]\nUser=meter\n[Principal a]\nUser=meter\n", WORLD_ACCESS ":3"},
         {WORLD_ACCESS, "[Principal a]\nKeysPerMinute=0\n", WORLD_ACCESS ":2: "},
+        {PROFILES "/water.conf", "[Enrolment]\nMethods=gba\nTarget=a b\n",
+         PROFILES "/water.conf:3: [Enrolment] Target=: "},
+        {PROFILES "/water.conf", "[Enrolment]\nMethods=psk\n", PROFILES "/water.conf: [Enrolment]"},
     };
     struct gateway gateway = {.world = *state};
     char text[8192];
@@ -310,6 +337,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_config_prints_every_key_of_the_installed_file),
         cmocka_unit_test(later_drop_ins_win_over_earlier_ones_and_the_file),
+        cmocka_unit_test(check_config_prints_each_profile_below_its_file_s_name),
         cmocka_unit_test(check_config_names_file_and_line_of_what_is_wrong),
         cmocka_unit_test(what_is_unknown_is_a_warning_with_its_line_and_no_more),
         cmocka_unit_test(a_reload_is_announced_with_its_time_as_type_notify_reload_wants),

@@ -6,6 +6,7 @@
  */
 
 #include "conf-helpers.h"
+#include "man-page.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -423,7 +424,7 @@ static void limits_of_lists_and_texts_are_kept(_unused_ void **state) {
     assert_string_equal(conf->cards[0]->headers[CONF_HEADERS_MAX - 1], "X: y");
     strcat(text, "Header=X: y\n");
     assert_int_equal(parse(text, &none, &failure), -EINVAL);
-    assert_contains(failure.text, "k.conf:18: Header=: more than 16 header fields");
+    assert_contains(failure.text, "k.conf:18: Header=: more than 16 lines");
 
     conf = conf_free(conf);
     (void)snprintf(line, sizeof(line), "[GBA]\nRealm=%0255d\n", 0);
@@ -522,64 +523,14 @@ static void an_unreadable_file_has_a_text_of_its_own(void **state) {
 
 /* --- The table against what people read ---------------------------------------------------------- */
 
-/* A file of the source tree. */
-static char *read_source(const char *name) {
-    char path[2 * PATH_SIZE];
-    char *text = calloc(1, 65536);
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", KEYSTRAP_SOURCE_DIR, name);
-    f = fopen(path, "re");
-    if (!f)
-        fail_msg("%s cannot be opened", path);
-    assert_non_null(text);
-    assert_in_range(fread(text, 1, 65535, f), 1, 65534);
-    (void)fclose(f);
-    return text;
-}
-
-/* The page's markup is in the way of comparing words. */
-static void strip_markup(char *text) {
-    char *to = text;
-
-    for (char *p = text; *p; p++) {
-        if (p[0] == '\n' && p[1] == '.' && isupper((unsigned char)p[2]) && p[4] == ' ') {
-            *to++ = ' ';
-            p += 4;
-        } else if (*p != '"') {
-            *to++ = *p == '\n' ? ' ' : *p;
-        }
-    }
-    *to = '\0';
-}
-
-/* The paragraph of @key in the manual page: from its tag to the next tag or the end of the list. */
+/* The paragraph of @key in the manual page. */
 static char *man_entry(const char *man, const struct conf_description *key) {
-    char tag[64], header[64];
-    const char *start, *end, *section_end;
-    char *entry;
+    char header[64];
 
     (void)snprintf(header, sizeof(header), "\n.Sh THE [%s] SECTION\n", key->section);
     for (char *p = strchr(header, '['); *p != ']'; p++)
         *p = (char)toupper((unsigned char)*p);
-    start = strstr(man, header);
-    if (!start)
-        fail_msg("keystrap.conf(5) has no section [%s]", key->section);
-    section_end = strstr(start + 1, "\n.Sh ");
-    assert_non_null(section_end);
-    (void)snprintf(tag, sizeof(tag), "\n.It Cm %s=\n", key->name);
-    start = strstr(start, tag);
-    if (!start || start > section_end)
-        fail_msg("keystrap.conf(5) does not have %s= in [%s]", key->name, key->section);
-    start += strlen(tag);
-    end = strstr(start, "\n.It ");
-    if (!end || end > section_end)
-        end = strstr(start, "\n.El");
-    assert_non_null(end);
-    entry = strndup(start - 1, (size_t)(end - start) + 1);
-    assert_non_null(entry);
-    strip_markup(entry);
-    return entry;
+    return man_paragraph(man, header, "\n.Sh ", key->name);
 }
 
 static void the_manual_page_has_every_key_with_its_default_and_range(_unused_ void **state) {
