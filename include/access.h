@@ -95,6 +95,8 @@ int access_may_naf(const struct access *access, const struct access_caller *call
 
 /**
  * access_check_peer() - may @caller have keys of an enrolment with the target @peer now?
+ * @peer: a MAF-ID, CSE-ID or AE-ID as the caller gives it; a MAF-ID, which is an FQDN, is taken NFKC-normalised and
+ * without case
  * @suid: of a usage-constrained key; 0 for Km or Kpsa
  *
  * Counts against the quota, and returns, as access_check_naf() does.

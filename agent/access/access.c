@@ -67,14 +67,16 @@ int access_check_naf(struct access *access, const struct access_caller *caller,
 
 int access_check_peer(struct access *access, const struct access_caller *caller, const char *peer,
                       unsigned suid, struct failure *failure) {
-    const struct wish wish = {.peer = peer, .suid = suid};
+    char normalised[NAF_FQDN_MAX + 1];
+    const struct wish wish = {.peer = peer_normalise(peer, normalised), .suid = suid};
 
     return check_key(access, caller, &wish, failure);
 }
 
 int access_may_peer(const struct access *access, const struct access_caller *caller,
                     const char *peer, unsigned suid, struct failure *failure) {
-    const struct wish wish = {.peer = peer, .suid = suid};
+    char normalised[NAF_FQDN_MAX + 1];
+    const struct wish wish = {.peer = peer_normalise(peer, normalised), .suid = suid};
 
     return may_have_key(access, caller, &wish, failure);
 }
@@ -89,13 +91,17 @@ int access_may_naf(const struct access *access, const struct access_caller *call
 
 int access_check_any(const struct access *access, const struct access_caller *caller,
                      struct failure *failure) {
-    for (size_t i = 0; i < access->principals_count; i++)
-        if (access->principals[i].nafs_count > 0 && access->principals[i].uas_count > 0 &&
-            principal_is(&access->principals[i], caller))
+    for (size_t i = 0; i < access->principals_count; i++) {
+        const struct principal *principal = &access->principals[i];
+
+        if (((principal->nafs_count > 0 && principal->uas_count > 0) ||
+             principal->peers_count > 0) &&
+            principal_is(principal, caller))
             return 0;
+    }
     return failure_set(failure, ACCESS_E_DENIED,
                        "uid %u may have no key, so it has none to speak of; add a principal with "
-                       "NafFqdn= and UaProtocol= to access.d and reload keystrapd",
+                       "NafFqdn= and UaProtocol=, or Peer=, to access.d and reload keystrapd",
                        (unsigned)caller->uid);
 }
 

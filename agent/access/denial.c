@@ -168,10 +168,26 @@ static void add_aids(struct text *text, const struct principal *principal) {
     add(text, "; add it to Aid= there and reload keystrapd");
 }
 
+static void add_suids(struct text *text, const struct principal *principal) {
+    char number[12];
+
+    add(text, "grants of its keys those of SUID");
+    for (unsigned suid = 0; suid < 64; suid++) {
+        if ((principal->suids >> suid & 1) == 0)
+            continue;
+        (void)snprintf(number, sizeof(number), "%u", suid);
+        if (!add_item(text, number))
+            break;
+    }
+    if (principal->suids == 0)
+        add(text, " none");
+    add(text, "; add that SUID to Suid= there and reload keystrapd");
+}
+
 static void add_peers(struct text *text, const struct principal *principal,
                       const struct wish *wish) {
     if (principal_has_peer(principal, wish->peer, strlen(wish->peer))) {
-        add(text, "does not grant that SUID; add it to Suid= there and reload keystrapd");
+        add_suids(text, principal);
         return;
     }
     add(text, "grants Peer");

@@ -139,29 +139,62 @@ bool aid_pattern_matches(const struct aid_pattern *pattern, const uint8_t *aid, 
     return memcmp(aid, pattern->value, pattern->length) == 0;
 }
 
+/* As onem2m_target_kind() has it: what has a "/" is a CSE-ID or AE-ID, and so is a stem, "C..." or "S..." without a dot. */
+static bool is_fqdn(const char *peer, size_t length) {
+    if (memchr(peer, '/', length))
+        return false;
+    return memchr(peer, '.', length) || (peer[0] != 'C' && peer[0] != 'S');
+}
+
+const char *peer_normalise(const char *peer, char buffer[NAF_FQDN_MAX + 1]) {
+    if (is_fqdn(peer, strlen(peer)) && gba_fqdn_normalise(peer, buffer, NULL) == 0)
+        return buffer;
+    return peer;
+}
+
+/* A beginning is not normalised as a name is: without the dot at its end it would mean more. */
+static const char *init_beginning(struct peer_pattern *pattern, const char *text, size_t length) {
+    if (strchr(text, '*') != text + length - 1)
+        return "\"*\" stands at the end only";
+    if (length - 1 > ENTITY_ID_MAX)
+        return "more than 255 octets";
+    if (!text_is_plain(text, length))
+        return "not printable ASCII";
+    (void)strcpy(pattern->text, text);
+    pattern->wild = true;
+    pattern->length = length - 1;
+    return NULL;
+}
+
+static const char *init_name(struct peer_pattern *pattern, const char *text, size_t length) {
+    char normalised[NAF_FQDN_MAX + 1] = "";
+    const char *name;
+
+    if (length > ENTITY_ID_MAX)
+        return "more than 255 octets";
+    name = peer_normalise(text, normalised);
+    if (!text_is_plain(name, strlen(name)))
+        return "neither an FQDN nor printable ASCII";
+    (void)strcpy(pattern->text, name);
+    pattern->length = strlen(name);
+    return NULL;
+}
+
 int peer_pattern_init(struct peer_pattern *pattern, const char *text, const char **wrong) {
     size_t length = strlen(text);
-    const char *star = strchr(text, '*');
 
-    *wrong = NULL;
-    if (length > ENTITY_ID_MAX)
-        *wrong = "more than 255 octets";
-    else if (star && star[1] != '\0')
-        *wrong = "\"*\" stands at the end only";
-    else if (!text_is_plain(text, length))
-        *wrong = "not printable ASCII";
-    if (*wrong)
-        return -EINVAL;
-    pattern->wild = star != NULL;
-    pattern->length = length - pattern->wild;
-    (void)strcpy(pattern->text, text);
-    return 0;
+    *pattern = (struct peer_pattern){0};
+    *wrong = strchr(text, '*') ? init_beginning(pattern, text, length)
+                               : init_name(pattern, text, length);
+    return *wrong ? -EINVAL : 0;
 }
 
 bool peer_pattern_matches(const struct peer_pattern *pattern, const char *peer, size_t length) {
-    if (pattern->wild ? length < pattern->length : length != pattern->length)
+    if (!pattern->wild)
+        return length == pattern->length && memcmp(peer, pattern->text, length) == 0;
+    if (length < pattern->length)
         return false;
-    if (memchr(pattern->text, '/', pattern->length))
-        return memcmp(peer, pattern->text, pattern->length) == 0;
-    return strncasecmp(peer, pattern->text, pattern->length) == 0;
+    if (is_fqdn(peer, length))
+        return strncasecmp(peer, pattern->text, pattern->length) == 0;
+    return memcmp(peer, pattern->text, pattern->length) == 0;
 }

@@ -36,7 +36,7 @@ struct aid_pattern {
 
 /* An enrolment target: "maf.example.com", "//sp.example/cse*" or "*". */
 struct peer_pattern {
-    char text[ENTITY_ID_MAX + 2];
+    char text[ENTITY_ID_MAX + 2]; /* normalised where it is a whole FQDN */
     size_t length; /* of text, without the "*" */
     bool wild;     /* whatever follows */
 };
@@ -49,8 +49,15 @@ struct peer_pattern {
 int peer_pattern_init(struct peer_pattern *pattern, const char *text, const char **wrong);
 
 /**
- * peer_pattern_matches() - whether @peer of @length octets is what @pattern means; without case where it has no "/", for
- * then it is an FQDN
+ * peer_normalise() - an FQDN in the form that is compared, see gba_fqdn_normalise(); any other identifier as it stands
+ *
+ * Return: @peer, or @buffer.
+ */
+const char *peer_normalise(const char *peer, char buffer[NAF_FQDN_MAX + 1]);
+
+/**
+ * peer_pattern_matches() - whether @peer (of peer_normalise(), @length octets) is what @pattern means; a beginning of an
+ * FQDN is compared without case, everything else octet by octet
  */
 bool peer_pattern_matches(const struct peer_pattern *pattern, const char *peer, size_t length);
 

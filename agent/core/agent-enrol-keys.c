@@ -21,9 +21,19 @@ struct agent_enrolment *agent_find_enrolment(const struct agent *agent, const ch
     return NULL;
 }
 
+/* As the access rules compare them: what they granted one spelling, they granted the target. */
+static bool is_target(const struct enrol_profile *profile, const char *peer) {
+    char asked[NAF_FQDN_MAX + 1], target[NAF_FQDN_MAX + 1];
+
+    if (profile->target_kind != ONEM2M_TARGET_MAF)
+        return strcmp(profile->target, peer) == 0;
+    return gba_fqdn_normalise(peer, asked, NULL) == 0 &&
+           gba_fqdn_normalise(profile->target, target, NULL) == 0 && strcmp(asked, target) == 0;
+}
+
 static struct agent_enrolment *find_target(const struct agent *agent, const char *target) {
     for (size_t i = 0; i < agent->enrolments_count; i++)
-        if (strcasecmp(agent->enrolments[i]->profile->target, target) == 0)
+        if (is_target(agent->enrolments[i]->profile, target))
             return agent->enrolments[i];
     return NULL;
 }
@@ -316,7 +326,7 @@ static int check_wish(struct agent *agent, const struct agent_key_wish *wish,
     bool usage = strcmp(wish->kind, "usage") == 0;
 
     request->suid = usage ? wish->suid : 0;
-    if (!enrolment || strcasecmp(enrolment->profile->target, wish->peer) != 0)
+    if (!enrolment || !is_target(enrolment->profile, wish->peer))
         return failure_set(failure, ENROL_E_UNCONFIGURED,
                            "no profile %s%.*s%shas the target \"%.*s\"", wish->profile ? "\"" : "",
                            (int)PROFILE_NAME_MAX, wish->profile ? wish->profile : "",

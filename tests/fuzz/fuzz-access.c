@@ -32,6 +32,43 @@ static int ask(struct access *access, uid_t uid, const char *naf) {
     return r;
 }
 
+/* A key of an enrolment likewise. */
+static int ask_peer(struct access *access, const char *peer, unsigned suid) {
+    const struct access_caller caller = {.uid = 1, .groups = {1, 4}, .groups_count = 2};
+    struct failure failure = {0};
+    int r;
+
+    r = access_check_peer(access, &caller, peer, suid, &failure);
+    if (r != 0 && r != ACCESS_E_DENIED && r != ACCESS_E_QUOTA)
+        abort();
+    if (failure.code != r || (r != 0 && failure.text[0] == '\0'))
+        abort();
+    if (access_may_peer(access, &caller, peer, suid, NULL) !=
+        (r == ACCESS_E_DENIED ? ACCESS_E_DENIED : 0))
+        abort();
+    return r;
+}
+
+/* Whoever may have the usage-constrained key may have Km. No rules without their keys, and no stranger's target. */
+static void ask_peers(struct access *access, const char *text, size_t size) {
+    static const char *const peers[] = {"maf.example.com", "//sp.example/cse1", "Cae7",
+                                        "\xef\xbc\xad.example", ""};
+
+    for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+        int usage = ask_peer(access, peers[i], 21), km = ask_peer(access, peers[i], 0);
+
+        if (usage != ACCESS_E_DENIED && (km == ACCESS_E_DENIED || !memmem(text, size, "Suid", 4)))
+            abort();
+        if (km != ACCESS_E_DENIED && !memmem(text, size, "Peer", 4))
+            abort();
+        if (ask_peer(access, peers[i], 64) != ACCESS_E_DENIED)
+            abort();
+    }
+    if (!memchr(text, '*', size) && !memmem(text, size, "full", 4) &&
+        ask_peer(access, "/a-target/that-no-rule.has/in-full", 0) != ACCESS_E_DENIED)
+        abort();
+}
+
 /* No rules open the subscription's applications. */
 static void ask_aids(const struct access *access, const char *text, size_t size) {
     static const uint8_t usim[] = {0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02, 0xff, 0x01};
@@ -64,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!access)
         return 0;
     ask_aids(access, (const char *)data, size);
+    ask_peers(access, (const char *)data, size);
     (void)ask(access, 1, "naf.example.com");
     (void)ask(access, 1000, "a.naf.example.com");
     if (!memchr(data, '*', size) && !memmem(data, size, "full", 4) && ask(access, 1, stranger) == 0)

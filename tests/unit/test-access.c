@@ -589,7 +589,7 @@ static void the_installed_example_grants_nothing_and_warns_of_nothing(_unused_ v
     capture_start(&capture);
     access = rules(text);
     capture_end(&capture);
-    assert_int_equal(access_principals(access), 3);
+    assert_int_equal(access_principals(access), 4);
     assert_lacks(capture.text, "unknown key");
     assert_lacks(capture.text, "grants");
 }

@@ -216,6 +216,56 @@ static void who_has_no_rule_gets_nothing_and_learns_nothing(void **state) {
     assert_int_equal(answer.count, 3);
 }
 
+/* meter asks for a key with @peer, as it writes it. */
+static void want_key_with(struct world *world, const char *kind, const char *peer,
+                          struct answer *answer) {
+    const struct agent_key_wish wish = {.kind = kind, .peer = peer};
+    struct agent_request *request = NULL;
+
+    *answer = (struct answer){0};
+    assert_int_equal(agent_get_key(world->agent, &meter, &wish, on_key, answer, &request), 0);
+    assert_null(request);
+}
+
+static void a_maf_is_the_same_in_every_spelling_of_its_name(void **state) {
+    static const char *const spellings[] = {"MAF.example.com", "maf.example.com.",
+                                            "\xef\xbc\xad\xef\xbc\xa1\xef\xbc\xa6.example.com"};
+    struct world *world = *state;
+    struct answer answer;
+
+    no_card();
+    enrol_by_psk(world, 3, 3600);
+    for (size_t i = 0; i < ELEMENTS(spellings); i++) {
+        want_key_with(world, "km", spellings[i], &answer);
+        assert_int_equal(answer.r, 0);
+        assert_true(answer.has_key);
+    }
+}
+
+/* The rule is for another Enrolee, whose identifier differs in case alone. */
+static void a_right_to_one_enrolee_is_none_to_another_in_upper_case(void **state) {
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer;
+
+    no_card();
+    write_file(world, "enrol.d/water.conf",
+               "[Enrolment]\nMethods=gba psk\nMef=https://mef.example.com\nIdentity=Cgateway\n"
+               "Target=//sp.example/Cb\nTargetFqdn=cb.sp.example\n[Psk]\nKpmId=k\nKpm=/k\n");
+    write_file(world, "access.d/meter.conf",
+               "[Principal meter]\nUser=4711\nPeer=//SP.example/CB\n");
+    assert_int_equal(agent_reload(world->agent, &failure), 0);
+    assert_non_null(enrol(world, true, &answer));
+    mef_registers(3, 3600);
+    assert_int_equal(answer.r, 0);
+    want_key_with(world, "kpsa", "//SP.example/CB", &answer);
+    assert_int_equal(answer.r, ENROL_E_UNCONFIGURED);
+    assert_false(answer.has_key);
+    want_key_with(world, "kpsa", "//sp.example/Cb", &answer);
+    assert_int_equal(answer.r, ACCESS_E_DENIED);
+    assert_false(answer.has_key);
+}
+
 static void a_right_that_is_revoked_while_it_waits_gives_no_key(void **state) {
     struct world *world = *state;
     struct failure failure = {0};
@@ -302,6 +352,8 @@ int main(void) {
         ENROL_CLAIM(with_gba_there_is_no_usage_constrained_key),
         ENROL_CLAIM(keys_of_usages_differ_and_need_a_right_each),
         ENROL_CLAIM(who_has_no_rule_gets_nothing_and_learns_nothing),
+        ENROL_CLAIM(a_maf_is_the_same_in_every_spelling_of_its_name),
+        ENROL_CLAIM(a_right_to_one_enrolee_is_none_to_another_in_upper_case),
         ENROL_CLAIM(a_right_that_is_revoked_while_it_waits_gives_no_key),
         ENROL_CLAIM(without_a_sealing_key_no_mef_is_asked),
         ENROL_CLAIM(who_leaves_is_not_answered_and_the_enrolment_goes_on),
