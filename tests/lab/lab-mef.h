@@ -19,6 +19,19 @@
 #define MEF_EXPORTER_LENGTH 48u
 #define MEF_EXPORTER_LABEL  "EXPORTER-oneM2M-Bootstrap"
 
+#define MEF_KEY_LENGTH      32u
+#define MEF_KE_ID_MAX       (MEF_NAME_MAX + 34u)
+#define MEF_REGS_MAX        256u
+#define MEF_KEYS_MAX        256u
+#define MEF_COMMANDS_MAX    8u
+#define MEF_LIFETIME_SEC    (30ll * 86400)
+
+enum mef_token_state {
+    MEF_TOKEN_NONE,
+    MEF_TOKEN_WAITING,
+    MEF_TOKEN_TAKEN,
+};
+
 /* Whom the MEF knows: one section of the file of --enrolees. */
 struct mef_enrolee {
     char identity[MEF_NAME_MAX + 1];    /* Identity=: AE-ID, CSE-ID or FQDN; the section's name where it is absent */
@@ -27,12 +40,48 @@ struct mef_enrolee {
     size_t kpm_length;
     char certificate[MEF_NAME_MAX + 1]; /* Certificate=: a name or digest as mef_certificate_is() compares it; Identity= where
                                            it is absent */
+    char target[MEF_NAME_MAX + 1];      /* Target=: for whom its keys may be fetched */
+    char token[MEF_NAME_MAX + 1];       /* Token=: the enrolment token that it has to present once */
+    enum mef_token_state token_state;
+    bool refused;
+    unsigned commands[MEF_COMMANDS_MAX]; /* classes of commands that wait for it */
+    size_t commands_count, commands_next;
+    unsigned last_status;               /* of its last answer to a command */
+};
+
+/* A client registration, with its Ke. */
+struct mef_reg {
+    bool used;
+    char id[40];
+    struct mef_enrolee *enrolee;
+    char ke_id[MEF_KE_ID_MAX];
+    uint8_t ke[MEF_KEY_LENGTH];
+    int64_t expires;
+};
+
+/* A registered key. */
+struct mef_key {
+    bool used;
+    char id[40];
+    struct mef_enrolee *owner;
+    unsigned suid;
+    char targets[MEF_NAME_MAX + 1]; /* with spaces between */
+    uint8_t key[MEF_KEY_LENGTH];
+    int64_t expires;
 };
 
 enum mef_fault {
     MEF_FAULT_BUSY,   /* 503, RSC 5103 */
     MEF_FAULT_REFUSE, /* 403, RSC 4103 */
     MEF_FAULT_SILENT, /* no answer */
+    MEF_FAULT_LOST,   /* done, and then no answer */
+    MEF_FAULT_CLOSE,  /* hang up; https alone, as the next two */
+    MEF_FAULT_GARBAGE,
+    MEF_FAULT_TYPE,    /* another Content-Type */
+    MEF_FAULT_EXPIRED, /* an expirationTime that is over */
+    MEF_FAULT_CHANGED, /* another adminFQDN or targetIDs */
+    MEF_FAULT_BIG,     /* a body that is too long */
+    MEF_FAULT_NUMBER,  /* the number of another request; https alone */
     MEF_FAULTS,
 };
 
@@ -49,6 +98,13 @@ struct mef {
     size_t enrolees_count;
     struct mef_fault_setting faults[MEF_FAULTS];
     uint64_t requests;
+    struct {
+        unsigned registrations, tokens, token_refusals, fetches;
+    } counts;
+    int64_t lifetime_sec; /* of an enrolment */
+    struct mef_reg regs[MEF_REGS_MAX];
+    struct mef_key keys[MEF_KEYS_MAX];
+    unsigned next_id;
     struct mef_est *est;
     struct mef_coap *coap; /* borrowed; NULL without coaps */
 };
@@ -69,6 +125,7 @@ struct mef_exchange {
 
     /* The answer; all zero before. */
     bool silent;              /* there is none */
+    bool close, garbage, other_type, other_number; /* it is no good one */
     unsigned status;          /* of HTTP */
     unsigned rsc;
     unsigned retry_after_sec; /* 0 for none */
@@ -81,6 +138,35 @@ struct mef_exchange {
  * Return: 0; a negative errno, where there is no answer.
  */
 int mef_handle(struct mef *mef, struct mef_exchange *exchange);
+
+/**
+ * mef_resources() - answer a request of exchange->enrolee; the lock is held
+ * @shown: which faults are to be seen in the answer
+ *
+ * Return: 0; -ENOMEM.
+ */
+int mef_resources(struct mef *mef, struct mef_exchange *exchange, const bool shown[MEF_FAULTS]);
+
+/* --- Keys (mef-kdf.c) -------------------------------------------------------------------------------- */
+
+/**
+ * mef_ke_id() - of an exporter's first 16 octets
+ */
+void mef_ke_id(const uint8_t exporter[MEF_EXPORTER_LENGTH], const char *fqdn,
+               char ret[MEF_KE_ID_MAX]);
+
+/**
+ * mef_usage_key() - TS-0003 10.3.7; mef_release_1_key(): 10.3.2 for a MAF, 10.3.3 for an Enrolee B
+ */
+void mef_usage_key(const uint8_t ke[MEF_KEY_LENGTH], unsigned suid, const char *target,
+                   uint8_t ret[MEF_KEY_LENGTH]);
+void mef_release_1_key(const uint8_t ke[MEF_KEY_LENGTH], bool maf, const char *target,
+                       uint8_t ret[MEF_KEY_LENGTH]);
+
+/**
+ * mef_key_hash() - 16 hex digits by which two who have the same key know that they have
+ */
+void mef_key_hash(const uint8_t key[MEF_KEY_LENGTH], char ret[17]);
 
 /**
  * mef_error() - an answer of that kind with {"error": @words}
@@ -130,3 +216,10 @@ bool mef_admits(void *userdata, const uint8_t *der, size_t length, bool trusted)
 
 /* Of the control socket. @userdata: struct mef */
 extern const struct control_command mef_commands[];
+
+/**
+ * mef_control_keys(), mef_control_enrolee(), mef_control_forget() - those about enrolees and keys (mef-control.c)
+ */
+int mef_control_keys(void *userdata, int argc, char **argv, char *answer, size_t size);
+int mef_control_enrolee(void *userdata, int argc, char **argv, char *answer, size_t size);
+int mef_control_forget(void *userdata, int argc, char **argv, char *answer, size_t size);

@@ -11,8 +11,8 @@
 int usim_main(int argc, char **argv);
 int bsf_main(int argc, char **argv);
 int naf_main(int argc, char **argv);
-int mef_main(int argc, char **argv);
 int qmi_modem_main(int argc, char **argv);
 int mbim_modem_main(int argc, char **argv);
 int at_modem_main(int argc, char **argv);
+int mef_main(int argc, char **argv);
 int ctl_main(int argc, char **argv);

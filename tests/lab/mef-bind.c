@@ -74,14 +74,18 @@ static int send_exchange(struct mef_exchange *exchange, struct lab_reply *reply)
     reply->status = exchange->status;
     if (exchange->silent)
         reply->fate = LAB_REPLY_HANG;
+    if (exchange->close || exchange->garbage)
+        reply->fate = exchange->close ? LAB_REPLY_CLOSE : LAB_REPLY_GARBAGE;
     if (exchange->answer) {
         r = lab_reply_body_take(reply, exchange->answer, strlen(exchange->answer));
         exchange->answer = NULL;
         if (r == 0)
-            r = lab_reply_field(reply, "Content-Type", RESOURCE_TYPE);
+            r = lab_reply_field(reply, "Content-Type", "%s",
+                                exchange->other_type ? "text/html" : RESOURCE_TYPE);
     }
     if (r == 0 && exchange->number[0] != '\0')
-        r = lab_reply_field(reply, "X-M2M-RI", "%s", exchange->number);
+        r = lab_reply_field(reply, "X-M2M-RI", "%s",
+                            exchange->other_number ? "4711" : exchange->number);
     if (r == 0 && exchange->rsc > 0)
         r = lab_reply_field(reply, "X-M2M-RSC", "%u", exchange->rsc);
     if (r == 0 && exchange->retry_after_sec > 0)

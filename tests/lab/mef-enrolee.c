@@ -51,6 +51,12 @@ static int handle_line(void *userdata, const char *section, const char *name, co
         return hex_decode(value, enrolee->kpm, sizeof(enrolee->kpm), &enrolee->kpm_length) == 0;
     if (strcmp(name, "Certificate") == 0)
         return keep(enrolee->certificate, value);
+    if (strcmp(name, "Target") == 0)
+        return keep(enrolee->target, value);
+    if (strcmp(name, "Token") == 0) {
+        enrolee->token_state = MEF_TOKEN_WAITING;
+        return keep(enrolee->token, value);
+    }
     return 0;
 }
 

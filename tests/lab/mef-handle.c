@@ -5,10 +5,17 @@
  *
  * The control socket has
  *
- *     fault busy|refuse|silent [SECONDS] [xN]  show it N times, or until it is cleared; SECONDS of Retry-After with busy
+ *     fault NAME [SECONDS] [xN]                show it N times, or until it is cleared; SECONDS of Retry-After with busy
  *     clear                                    show none any more
  *     mute on|off                              send nothing by coaps, not even a handshake
- *     count                                    requests N
+ *     count                                    requests N registrations N tokens N token-refusals N fetches N
+ *     keys [SUID]                              of the last registration: KeId, hashes of Ke, of the key of that SUID (21), of
+ *                                              the Release 1 key
+ *     token IDENTITY WORD                      give an enrolee a token that it has to present
+ *     refuse|admit IDENTITY                    have nothing to do with an enrolee; take it back
+ *     commands IDENTITY CLASS...               commands that wait for it; 91 is one with somebody else's address
+ *     status IDENTITY                          its last answer to a command
+ *     forget                                   forget registrations and keys, as a MEF that was restarted
  *     est ...                                  see mef-est.h
  */
 
@@ -27,9 +34,10 @@
 #define BUSY_DEFAULT_SEC 1u
 
 static const char *const fault_names[MEF_FAULTS] = {
-    [MEF_FAULT_BUSY] = "busy",
-    [MEF_FAULT_REFUSE] = "refuse",
-    [MEF_FAULT_SILENT] = "silent",
+    [MEF_FAULT_BUSY] = "busy", [MEF_FAULT_REFUSE] = "refuse",   [MEF_FAULT_SILENT] = "silent",
+    [MEF_FAULT_LOST] = "lost", [MEF_FAULT_CLOSE] = "close",     [MEF_FAULT_GARBAGE] = "garbage",
+    [MEF_FAULT_TYPE] = "type", [MEF_FAULT_EXPIRED] = "expired", [MEF_FAULT_CHANGED] = "changed",
+    [MEF_FAULT_BIG] = "big",   [MEF_FAULT_NUMBER] = "number",
 };
 
 int mef_error(struct mef_exchange *exchange, unsigned status, unsigned rsc, const char *words) {
@@ -52,6 +60,17 @@ static bool take_fault(struct mef *mef, enum mef_fault fault) {
     return true;
 }
 
+/* Faults that are in the answer, or in place of one. */
+static int answer_with(struct mef *mef, struct mef_exchange *exchange) {
+    bool shown[MEF_FAULTS] = {false};
+
+    for (int fault = MEF_FAULT_LOST; fault < MEF_FAULTS; fault++)
+        shown[fault] = take_fault(mef, (enum mef_fault)fault);
+    exchange->close = shown[MEF_FAULT_CLOSE];
+    exchange->garbage = shown[MEF_FAULT_GARBAGE];
+    return mef_resources(mef, exchange, shown);
+}
+
 static int handle(struct mef *mef, struct mef_exchange *exchange) {
     mef->requests++;
     if (take_fault(mef, MEF_FAULT_SILENT)) {
@@ -68,7 +87,7 @@ static int handle(struct mef *mef, struct mef_exchange *exchange) {
         return mef_error(exchange, 403, 4103, "refused on request");
     if (!exchange->enrolee)
         return mef_error(exchange, 403, 4103, "the handshake does not say who you are");
-    return mef_error(exchange, 404, 4004, "no such resource");
+    return answer_with(mef, exchange);
 }
 
 int mef_handle(struct mef *mef, struct mef_exchange *exchange) {
@@ -154,7 +173,10 @@ static int control_count(void *userdata, int argc, char **argv, char *answer, si
     (void)argc;
     (void)argv;
     (void)pthread_mutex_lock(&mef->lock);
-    (void)snprintf(answer, size, "requests %" PRIu64, mef->requests);
+    (void)snprintf(answer, size,
+                   "requests %" PRIu64 " registrations %u tokens %u token-refusals %u fetches %u",
+                   mef->requests, mef->counts.registrations, mef->counts.tokens,
+                   mef->counts.token_refusals, mef->counts.fetches);
     (void)pthread_mutex_unlock(&mef->lock);
     return 0;
 }
@@ -166,10 +188,19 @@ static int control_est(void *userdata, int argc, char **argv, char *answer, size
 }
 
 const struct control_command mef_commands[] = {
-    {"fault", "busy|refuse|silent [SECONDS] [xN]", 1, 3, control_fault},
+    {"fault",
+     "busy|refuse|silent|lost|close|garbage|type|expired|changed|big|number [SECONDS] [xN]", 1, 3,
+     control_fault},
     {"clear", "", 0, 0, control_clear},
     {"mute", "on|off", 1, 1, control_mute},
     {"count", "", 0, 0, control_count},
+    {"keys", "[SUID]", 0, 1, mef_control_keys},
+    {"token", "IDENTITY WORD", 2, 2, mef_control_enrolee},
+    {"refuse", "IDENTITY", 1, 1, mef_control_enrolee},
+    {"admit", "IDENTITY", 1, 1, mef_control_enrolee},
+    {"status", "IDENTITY", 1, 1, mef_control_enrolee},
+    {"commands", "IDENTITY [CLASS...]", 1, 9, mef_control_enrolee},
+    {"forget", "", 0, 0, mef_control_forget},
     {"est", "fault|clear|count|issued|challenge|lifetime ...", 1, 4, control_est},
     {NULL, NULL, 0, 0, NULL},
 };

@@ -361,6 +361,7 @@ int mef_main(int argc, char **argv) {
         return EXIT_FAILURE;
     (void)pthread_mutex_init(&mef->lock, NULL);
     mef->fqdn = settings.fqdn;
+    mef->lifetime_sec = MEF_LIFETIME_SEC;
     r = run(&settings, (int64_t)lifetime, mef);
     gnutls_memset(mef, 0, sizeof(*mef));
     free(mef);

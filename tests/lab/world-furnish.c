@@ -228,7 +228,11 @@ static int furnish_run(int build, int source) {
     /* What systemd would hand over. */
     if (make_dir(WORLD_CREDENTIALS, 0755, 0) < 0 ||
         world_write_file(WORLD_CREDENTIALS "/keystrap.sealing-key",
-                         "of no value outside of this world\n") < 0)
+                         "of no value outside of this world\n") < 0 ||
+        /* Kpm of the enrolee "gateway" in enrolees.conf. */
+        world_write_file(WORLD_CREDENTIALS "/kpm",
+                         "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n") <
+            0)
         return -EIO;
     if (lay(build, WORLD_BUILD) < 0 || lay(source, WORLD_SOURCE) < 0)
         return -EIO;

@@ -171,10 +171,9 @@ struct world_process *world_start_pcscd(struct world *world) {
     return process ? started(process) : NULL;
 }
 
-/* keystrap-lab COMMAND with @args and @extra, and a control socket when @control. */
-static struct world_process *start_lab(struct world *world, const char *command,
-                                       const char *const *args, const char *const *extra,
-                                       bool control) {
+struct world_process *world_start_lab(struct world *world, const char *command,
+                                      const char *const *args, const char *const *extra,
+                                      bool control) {
     const char *argv[ARGS_MAX + 1] = {LAB, command};
     struct world_spawn spawn = {.argv = argv, .name = command};
     struct world_process *process;
@@ -205,7 +204,7 @@ static struct world_process *start_usim(struct world *world, unsigned reader,
     struct world_process *process;
     int r;
 
-    process = start_lab(world, "usim", args, extra, true);
+    process = world_start_lab(world, "usim", args, extra, true);
     if (!process)
         return NULL;
     r = await_card(process, reader, true, WORLD_WAIT_MSEC);
@@ -233,7 +232,7 @@ struct world_process *world_start_modem(struct world *world, const char *protoco
     int r;
 
     (void)snprintf(command, sizeof(command), "%s-modem", protocol);
-    process = start_lab(world, command, args, extra, true);
+    process = world_start_lab(world, command, args, extra, true);
     if (!process)
         return NULL;
     r = world_wait_output(process, "ready", WORLD_WAIT_MSEC, NULL);
@@ -264,7 +263,7 @@ struct world_process *world_start_bsf(struct world *world, const char *const *ex
                                 "127.0.0.1:0",   "--zn-listen",  "127.0.0.1:0",
                                 "--name",        WORLD_BSF_NAME, NULL};
 
-    return await_ports(start_lab(world, "bsf", args, extra, true), true);
+    return await_ports(world_start_lab(world, "bsf", args, extra, true), true);
 }
 
 struct world_process *world_start_naf(struct world *world, const struct world_process *bsf,
@@ -274,7 +273,7 @@ struct world_process *world_start_naf(struct world *world, const struct world_pr
                                 NULL};
 
     (void)snprintf(zn, sizeof(zn), "http://127.0.0.1:%u", bsf->zn_port);
-    return await_ports(start_lab(world, "naf", args, extra, false), false);
+    return await_ports(world_start_lab(world, "naf", args, extra, false), false);
 }
 
 int world_write_config(const char *text) {

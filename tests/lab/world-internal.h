@@ -51,3 +51,8 @@ void world_log_one(struct world_process *process);
 
 /* Take in what has arrived on the notify socket. */
 void world_drain_notify(struct world_process *process);
+
+/* Start keystrap-lab COMMAND with @args and @extra, and a control socket when @control. */
+struct world_process *world_start_lab(struct world *world, const char *command,
+                                      const char *const *args, const char *const *extra,
+                                      bool control);
