@@ -134,11 +134,19 @@ void call_refuse(struct call *call, const char *error, const char *format, ...) 
 
 /* --- Options ------------------------------------------------------------------------------------- */
 
+static const char *option_type(const struct call_option *option) {
+    if (option->ret_flag)
+        return "b";
+    return option->ret_number ? "u" : "s";
+}
+
 static int read_value(struct call *call, const struct call_option *option, const char *type) {
     int flag, r;
 
-    if (strcmp(type, option->ret_flag ? "b" : "s") != 0)
+    if (strcmp(type, option_type(option)) != 0)
         return -EINVAL;
+    if (option->ret_number)
+        return sd_bus_message_read(call->message, "v", "u", option->ret_number);
     if (!option->ret_flag)
         return sd_bus_message_read(call->message, "v", "s", option->ret_text);
     r = sd_bus_message_read(call->message, "v", "b", &flag);
@@ -163,7 +171,9 @@ static bool read_option(struct call *call, const struct call_option *options, si
             return true;
         call_refuse(call, ERROR_INVALID_OPTION,
                     "Option %.64s is of type \"%.16s\"; it must be a %s.", name, type,
-                    options[i].ret_flag ? "boolean" : "string");
+                    options[i].ret_flag     ? "boolean"
+                    : options[i].ret_number ? "number"
+                                            : "string");
         return false;
     }
     call_refuse(call, ERROR_UNKNOWN_OPTION, "%s has no option \"%.64s\".",

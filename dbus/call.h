@@ -76,12 +76,14 @@ void call_refuse(struct call *call, const char *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /**
- * call_option() - what the options of a call may hold: @name of type "b" or of type "s", which lives as long as the call
+ * call_option() - what the options of a call may hold: @name of type "b", of type "u", or of type "s", which lives as long as
+ * the call
  */
 struct call_option {
     const char *name;
-    bool *ret_flag;        /* one of the two */
+    bool *ret_flag;        /* one of the three */
     const char **ret_text;
+    unsigned *ret_number;
 };
 
 /**

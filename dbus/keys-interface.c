@@ -132,6 +132,61 @@ static int method_invalidate(sd_bus_message *m, void *userdata, sd_bus_error *er
     return call_begin(userdata, m, NULL, invalidate_start);
 }
 
+/* --- Keys of enrolments ------------------------------------------------------------------------------- */
+
+static void get_key_done(int r, const struct agent_key *key, const struct failure *failure,
+                         void *userdata) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_close_ int fd = -1;
+    struct call *call = userdata;
+
+    call->request = NULL;
+    if (r != 0) {
+        call_fail(call, r, failure);
+        return;
+    }
+    service_refresh(call->service);
+    fd = delivery_pipe(key->key);
+    if (fd < 0) {
+        log_error("No pipe for a key: errno %d", -fd);
+        call_fail(call, fd, NULL);
+        return;
+    }
+    r = sd_bus_message_new_method_return(call->message, &reply);
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "shta{sv}", key->btid, fd, key->expires_utc_usec, 4,
+                                  "BootTimeExpires", "t", key->expires_usec, "Method", "s",
+                                  key->method, "Profile", "s", key->profile, "Suid", "u",
+                                  (uint32_t)key->suid);
+    call_reply(call, r, reply);
+}
+
+static void get_key_start(struct call *call) {
+    struct agent_request *request = NULL;
+    struct agent_key_wish wish = {0};
+    const struct call_option options[] = {
+        {.name = "Profile", .ret_text = &wish.profile},
+        {.name = "Suid", .ret_number = &wish.suid},
+    };
+    int r;
+
+    r = sd_bus_message_read(call->message, "ss", &wish.kind, &wish.peer);
+    if (r < 0) {
+        call_fail(call, r, NULL);
+        return;
+    }
+    if (!call_read_options(call, options, ELEMENTS(options)))
+        return;
+    r = agent_get_key(call->service->agent, &call->peer->caller, &wish, get_key_done, call,
+                      &request);
+    call_wait(call, r, request);
+}
+
+static int method_get_key(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    return call_begin(userdata, m, NULL, get_key_start);
+}
+
 /* Not SD_BUS_VTABLE_SENSITIVE: there is nothing in these messages to erase. */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -144,6 +199,10 @@ static const sd_bus_vtable vtable[] = {
                              SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires)
                                  SD_BUS_PARAM(info),
                              method_push_info, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES(
+        "GetKey", "ssa{sv}", SD_BUS_PARAM(kind) SD_BUS_PARAM(peer) SD_BUS_PARAM(options),
+        "shta{sv}", SD_BUS_PARAM(key_id) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
+        method_get_key, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Invalidate", "s", SD_BUS_PARAM(btid), "", "", method_invalidate,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

@@ -176,21 +176,44 @@ static int read_texts(sd_bus_message *m, const char *type, json_t **ret) {
     return 1;
 }
 
+/* The Methods of an enrolment: an array of four strings each. */
+static int read_rows(sd_bus_message *m, json_t **ret) {
+    const char *a, *b, *c, *d;
+    json_t *array = json_array();
+    int r;
+
+    r = array ? sd_bus_message_enter_container(m, 'a', "(ssss)") : -ENOMEM;
+    while (r >= 0 && (r = sd_bus_message_read(m, "(ssss)", &a, &b, &c, &d)) > 0)
+        if (json_array_append_new(array, json_pack("[s,s,s,s]", a, b, c, d)) < 0)
+            r = -ENOMEM;
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    if (r < 0) {
+        json_decref(array);
+        return r;
+    }
+    *ret = array;
+    return 1;
+}
+
 static int read_variant(sd_bus_message *m, json_t **ret) {
     const char *type;
-    bool texts;
+    bool texts, rows;
     int r, taken;
 
     r = sd_bus_message_peek_type(m, NULL, &type);
     if (r < 0)
         return r;
     texts = strcmp(type, "as") == 0 || strcmp(type, "ao") == 0;
-    if (!texts && (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0])))
+    rows = strcmp(type, "a(ssss)") == 0;
+    if (!texts && !rows && (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0])))
         return sd_bus_message_skip(m, "v") < 0 ? -EBADMSG : 0;
     r = sd_bus_message_enter_container(m, 'v', type);
     if (r < 0)
         return r;
-    taken = texts ? read_texts(m, type + 1, ret) : read_value(m, type, ret);
+    taken = texts  ? read_texts(m, type + 1, ret)
+            : rows ? read_rows(m, ret)
+                   : read_value(m, type, ret);
     if (taken < 0)
         return taken;
     r = sd_bus_message_exit_container(m);

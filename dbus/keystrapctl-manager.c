@@ -50,6 +50,24 @@ static int get_cards(sd_bus *bus, json_t *manager) {
     return r;
 }
 
+/* Likewise of each profile, as Profiles. */
+static int get_enrolments(sd_bus *bus, json_t *manager) {
+    json_t *path, *enrolments = json_array();
+    int r = EX_OK;
+    size_t i;
+
+    json_array_foreach(json_object_get(manager, "Enrolments"), i, path) {
+        json_t *enrolment = NULL;
+
+        r = get_all(bus, json_string_value(path), CTL_ENROLMENT, &enrolment);
+        if (r != EX_OK)
+            break;
+        (void)json_array_append_new(enrolments, enrolment);
+    }
+    (void)json_object_set_new(manager, "Profiles", enrolments);
+    return r;
+}
+
 static const char *text_of(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
 
@@ -97,6 +115,10 @@ static void print_status(const json_t *o) {
         print_card(card);
         putchar('\n');
     }
+    json_array_foreach(json_object_get(o, "Profiles"), i, card) {
+        ctl_print_enrolment(card);
+        putchar('\n');
+    }
     printf("Version      %s\n", text_of(o, "Version"));
 }
 
@@ -112,6 +134,8 @@ int ctl_status(const struct ctl *ctl) {
         r = get_all(bus, path, interface, &object);
     if (r == EX_OK && !ctl->uicc)
         r = get_cards(bus, object);
+    if (r == EX_OK && !ctl->uicc)
+        r = get_enrolments(bus, object);
     if (r == EX_OK && ctl->json)
         return ctl_print_json(object);
     if (r == EX_OK && ctl->uicc)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * keystrapctl naf-key: a key for a script, or the proof that there is one.
+ * keystrapctl naf-key and get-key: a key for a script, or the proof that there is one.
  *
  * A key on a terminal is a key in a scroll-back buffer, so it takes --format to get one and --show to see it. Its text is
  * made in memory that is erased and goes out by write(2): stdio would keep a copy.
@@ -69,13 +69,13 @@ static int write_key(const struct keystrap_naf_key *key, enum ctl_format format)
 }
 
 /* The object is printed up to its closing brace, and the key, which jansson must not see, put before that. */
-static int print_json(const struct keystrap_naf_key *key, enum ctl_format format) {
+static int print_json(const struct keystrap_naf_key *key, enum ctl_format format, bool enrolment) {
     _cleanup_free_ char *text = NULL;
     json_t *object;
     int r;
 
-    object = json_pack("{s:s, s:I, s:I}", "Btid", keystrap_naf_key_btid(key), "Expires",
-                       (json_int_t)keystrap_naf_key_expires(key), "BootTimeExpires",
+    object = json_pack("{s:s, s:I, s:I}", enrolment ? "KeyId" : "Btid", keystrap_naf_key_btid(key),
+                       "Expires", (json_int_t)keystrap_naf_key_expires(key), "BootTimeExpires",
                        (json_int_t)keystrap_naf_key_expires_boottime(key));
     text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
@@ -93,12 +93,12 @@ static int print_json(const struct keystrap_naf_key *key, enum ctl_format format
     return r == EX_OK ? write_all("}\n", 2) : r;
 }
 
-static int print_plain(const struct keystrap_naf_key *key, enum ctl_format format) {
+static int print_plain(const struct keystrap_naf_key *key, enum ctl_format format, bool enrolment) {
     char when[32];
     int r;
 
     if (format == CTL_FORMAT_NONE) {
-        printf("B-TID    %s\nExpires  %s\n", keystrap_naf_key_btid(key),
+        printf("%s    %s\nExpires  %s\n", enrolment ? "KeyId" : "B-TID", keystrap_naf_key_btid(key),
                ctl_time(keystrap_naf_key_expires(key), when, sizeof(when)));
         return fflush(stdout) == EOF ? EX_IOERR : EX_OK;
     }
@@ -122,22 +122,27 @@ static int check_usage(const struct ctl *ctl) {
     return EX_OK;
 }
 
-static int derive(struct keystrap *keystrap, const struct ctl *ctl) {
+static int derive(struct keystrap *keystrap, const struct ctl *ctl, bool enrolment) {
     struct keystrap_naf_key *key = NULL;
     int r;
 
-    r = keystrap_derive_naf_key(keystrap, ctl->naf_fqdn, ctl->ua_protocol,
-                                ctl->force ? KEYSTRAP_FORCE_BOOTSTRAP : 0, &key);
+    if (enrolment)
+        r = keystrap_get_key(keystrap, ctl->arguments[0], ctl->arguments[1], ctl->profile,
+                             ctl->suid, &key);
+    else
+        r = keystrap_derive_naf_key(keystrap, ctl->naf_fqdn, ctl->ua_protocol,
+                                    ctl->force ? KEYSTRAP_FORCE_BOOTSTRAP : 0, &key);
     if (r < 0) {
         ctl_error("%s", keystrap_last_error(keystrap));
         return ctl_exit_status(r);
     }
-    r = ctl->json ? print_json(key, ctl->format) : print_plain(key, ctl->format);
+    r = ctl->json ? print_json(key, ctl->format, enrolment)
+                  : print_plain(key, ctl->format, enrolment);
     keystrap_naf_key_free(key);
     return r;
 }
 
-int ctl_naf_key(const struct ctl *ctl) {
+static int get(const struct ctl *ctl, bool enrolment) {
     struct keystrap *keystrap = NULL;
     int r;
 
@@ -155,9 +160,17 @@ int ctl_naf_key(const struct ctl *ctl) {
         r = EX_UNAVAILABLE;
     } else {
         (void)keystrap_set_uicc(keystrap, ctl->uicc); /* its length was looked at */
-        r = derive(keystrap, ctl);
+        r = derive(keystrap, ctl, enrolment);
     }
     keystrap_close(keystrap);
     secret_arena_done();
     return r;
+}
+
+int ctl_naf_key(const struct ctl *ctl) {
+    return get(ctl, false);
+}
+
+int ctl_get_key(const struct ctl *ctl) {
+    return get(ctl, true);
 }

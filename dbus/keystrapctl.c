@@ -29,6 +29,11 @@ static const struct command {
     {"monitor", ctl_monitor, 0, 0, "no argument"},
     {"doctor", ctl_doctor, 0, 0, "no argument"},
     {"se", ctl_se, 1, 1000, "an AID and commands"},
+    {"enrol", ctl_enrol, 0, 1, "the name of a profile"},
+    {"renew", ctl_renew, 1, 1, "the name of a profile"},
+    {"forget-enrolment", ctl_forget_enrolment, 1, 1, "the name of a profile"},
+    {"get-key", ctl_get_key, 2, 2, "km, kpsa or usage, and the target"},
+    {"configure", ctl_configure, 1, 1, "the name of a signed document's file"},
     {"version", ctl_version, 0, 0, "no argument"},
 };
 
@@ -47,6 +52,13 @@ static void print_help(void) {
          "  doctor               look for what is wrong, and what to do about it\n"
          "  se AID [APDU...]     select an application on the card and send it commands, all in "
          "hex\n"
+         "  enrol [PROFILE]      enrol by a profile, or by all\n"
+         "  renew PROFILE        likewise, whatever is there\n"
+         "  forget-enrolment PROFILE  erase what is kept of an enrolment, and tell the MEF\n"
+         "  get-key KIND PEER    get a key with an enrolment's target: km, kpsa or usage\n"
+         "    --profile=NAME     of that profile\n"
+         "    --suid=N           the usage of a usage-constrained key\n"
+         "  configure FILE       set profiles as a signed document says\n"
          "  version              of this program\n"
          "\n"
          "  --uicc=NAME          of that card, where the gateway has several\n"
@@ -101,6 +113,17 @@ static int set_uicc(struct ctl *ctl, const char *name) {
     return EX_OK;
 }
 
+static int set_suid(struct ctl *ctl, const char *text) {
+    size_t length = strspn(text, "0123456789");
+
+    if (length != 2 || text[length] != '\0') {
+        ctl_error("--suid=%s: must be two digits, for example 21.", text);
+        return EX_USAGE;
+    }
+    ctl->suid = (unsigned)strtoul(text, NULL, 10);
+    return EX_OK;
+}
+
 enum ctl_option {
     OPTION_JSON = 0x100,
     OPTION_HELP,
@@ -109,6 +132,8 @@ enum ctl_option {
     OPTION_SHOW,
     OPTION_FORCE,
     OPTION_UICC,
+    OPTION_PROFILE,
+    OPTION_SUID,
 };
 
 static int set_option(struct ctl *ctl, int option, const char *value) {
@@ -128,6 +153,11 @@ static int set_option(struct ctl *ctl, int option, const char *value) {
         return EX_OK;
     case OPTION_UICC:
         return set_uicc(ctl, value);
+    case OPTION_PROFILE:
+        ctl->profile = value;
+        return EX_OK;
+    case OPTION_SUID:
+        return set_suid(ctl, value);
     default:
         /* getopt_long() has said what is wrong */
         return EX_USAGE;
@@ -144,6 +174,8 @@ static int parse(int argc, char **argv, struct ctl *ctl, const struct command **
         {"show", no_argument, NULL, OPTION_SHOW},
         {"force", no_argument, NULL, OPTION_FORCE},
         {"uicc", required_argument, NULL, OPTION_UICC},
+        {"profile", required_argument, NULL, OPTION_PROFILE},
+        {"suid", required_argument, NULL, OPTION_SUID},
         {0},
     };
     int option, r;

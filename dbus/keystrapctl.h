@@ -16,6 +16,7 @@
 #define CTL_PATH    "/org/keystrap/Agent1"
 #define CTL_MANAGER "org.keystrap.Agent1.Manager"
 #define CTL_UICC    "org.keystrap.Agent1.Uicc"
+#define CTL_ENROLMENT "org.keystrap.Agent1.Enrolment"
 #define CTL_SE      "org.keystrap.Agent1.SecureElement"
 
 /* EX_OK and its kin are in sysexits.h; a check of doctor that fails is none of them. */
@@ -40,6 +41,8 @@ struct ctl {
     const char *naf_fqdn;
     char *const *arguments; /* behind the command */
     int arguments_count;
+    const char *profile; /* of get-key; NULL for none in particular */
+    unsigned suid;       /* likewise, 0 for none */
     const char *uicc; /* the name of a card; NULL for none in particular */
 };
 
@@ -51,6 +54,16 @@ int ctl_version(const struct ctl *ctl);
 int ctl_doctor(const struct ctl *ctl);
 int ctl_naf_key(const struct ctl *ctl);
 int ctl_se(const struct ctl *ctl);
+int ctl_get_key(const struct ctl *ctl);
+int ctl_enrol(const struct ctl *ctl);
+int ctl_renew(const struct ctl *ctl);
+int ctl_forget_enrolment(const struct ctl *ctl);
+int ctl_configure(const struct ctl *ctl);
+
+/**
+ * ctl_print_enrolment() - one profile for people, from its properties
+ */
+void ctl_print_enrolment(const json_t *enrolment);
 
 /**
  * ctl_error() - one line on stderr, "keystrapctl: ..."

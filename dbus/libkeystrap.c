@@ -183,11 +183,31 @@ static int ask(struct keystrap *keystrap, sd_bus_message *question, sd_bus_messa
                 error.message ? error.message : error.name);
 }
 
+static int take_key(struct keystrap *keystrap, sd_bus_message *question,
+                    struct keystrap_naf_key **ret) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+    struct keystrap_naf_key *key;
+    int r;
+
+    r = ask(keystrap, question, &answer);
+    if (r < 0)
+        return r;
+    r = key_new(&key);
+    if (r < 0)
+        return fail(keystrap, r, SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
+    r = read_answer(keystrap, answer, key);
+    if (r < 0) {
+        key_free(key);
+        return r;
+    }
+    *ret = key;
+    return 0;
+}
+
 PUBLIC int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fqdn,
                                    const uint8_t *ua_protocol, unsigned flags,
                                    struct keystrap_naf_key **ret) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL, *answer = NULL;
-    struct keystrap_naf_key *key;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL;
     int r;
 
     if (!keystrap)
@@ -202,19 +222,39 @@ PUBLIC int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fq
     if (r < 0)
         return fail(keystrap, r == -ENOMEM ? -ENOMEM : -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
                     "The name of the NAF is not UTF-8, or there is no memory.");
-    r = ask(keystrap, question, &answer);
+    return take_key(keystrap, question, ret);
+}
+
+PUBLIC int keystrap_get_key(struct keystrap *keystrap, const char *kind, const char *peer,
+                            const char *profile, unsigned suid, struct keystrap_naf_key **ret) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL;
+    int r;
+
+    if (!keystrap)
+        return -EINVAL;
+    if (!kind || !peer || !ret)
+        return fail(keystrap, -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
+                    "keystrap_get_key() needs a kind and a peer.");
+    r = ensure_bus(keystrap);
     if (r < 0)
         return r;
-    r = key_new(&key);
+    r = sd_bus_message_new_method_call(keystrap->bus, &question, "org.keystrap.Agent1",
+                                       "/org/keystrap/Agent1", "org.keystrap.Agent1.Keys",
+                                       "GetKey");
+    if (r >= 0)
+        r = sd_bus_message_append(question, "ss", kind, peer);
+    if (r >= 0)
+        r = sd_bus_message_open_container(question, 'a', "{sv}");
+    if (r >= 0 && profile)
+        r = sd_bus_message_append(question, "{sv}", "Profile", "s", profile);
+    if (r >= 0 && suid)
+        r = sd_bus_message_append(question, "{sv}", "Suid", "u", suid);
+    if (r >= 0)
+        r = sd_bus_message_close_container(question);
     if (r < 0)
-        return fail(keystrap, r, SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
-    r = read_answer(keystrap, answer, key);
-    if (r < 0) {
-        key_free(key);
-        return r;
-    }
-    *ret = key;
-    return 0;
+        return fail(keystrap, r == -ENOMEM ? -ENOMEM : -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
+                    "A name is not UTF-8, or there is no memory.");
+    return take_key(keystrap, question, ret);
 }
 
 PUBLIC int keystrap_invalidate(struct keystrap *keystrap, const char *btid) {

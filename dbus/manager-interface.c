@@ -44,6 +44,11 @@ static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error
         "LastNetworkUSec", status.last_network_usec, "LastTotalUSec", status.last_total_usec);
 }
 
+static int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    (void)error;
+    return call_begin(userdata, m, NULL, configure_start);
+}
+
 /* --- Properties ---------------------------------------------------------------------------------- */
 
 static int property_get_uiccs(sd_bus *bus, const char *path, const char *interface,
@@ -56,6 +61,19 @@ static int property_get_uiccs(sd_bus *bus, const char *path, const char *interfa
     r = sd_bus_message_open_container(reply, 'a', "o");
     for (size_t i = 0; r >= 0 && i < service->uiccs_count; i++)
         r = sd_bus_message_append(reply, "o", service->uiccs[i]->path);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int property_get_enrolments(sd_bus *bus, const char *path, const char *interface,
+                                   const char *property, sd_bus_message *reply, void *userdata,
+                                   sd_bus_error *error) {
+    const struct service *service = userdata;
+    int r;
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    r = sd_bus_message_open_container(reply, 'a', "o");
+    for (size_t i = 0; r >= 0 && i < service->enrolments_count; i++)
+        r = sd_bus_message_append(reply, "o", enrolment_object_path(service, i));
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -74,11 +92,15 @@ static int property_get_version(sd_bus *bus, const char *path, const char *inter
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_PROPERTY("Uiccs", "ao", property_get_uiccs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Enrolments", "ao", property_get_enrolments, 0,
+                    SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SNAPSHOT_PROPERTIES(PROPERTY)
         CARD_METHODS(method_bootstrap, method_forget, method_diagnose, method_get_identity),
     SD_BUS_METHOD_WITH_NAMES("GetStatistics", "", "", "a{st}", SD_BUS_PARAM(statistics),
                              method_get_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Configure", "h", SD_BUS_PARAM(document), "", "", method_configure,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL_WITH_NAMES("CardInserted", "os", SD_BUS_PARAM(uicc) SD_BUS_PARAM(reader), 0),
     SD_BUS_SIGNAL_WITH_NAMES("CardRemoved", "o", SD_BUS_PARAM(uicc), 0),
     SD_BUS_VTABLE_END,

@@ -162,6 +162,7 @@ void service_refresh(struct service *service) {
         if (strcmp(now.name, service->uiccs[i]->status.name) == 0)
             refresh_object(service->uiccs[i], &now);
     }
+    enrolment_refresh(service);
     snapshot_take(service->agent, 0, &now);
     refresh_manager(service, &now);
 }

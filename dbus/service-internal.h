@@ -23,6 +23,8 @@ struct uicc_object {
     struct snapshot status; /* what its properties say */
 };
 
+struct enrolment_object;
+
 struct service {
     sd_event *event;
     struct agent *agent; /* borrowed */
@@ -35,6 +37,8 @@ struct service {
     struct snapshot status;               /* what the properties of the Manager say */
     struct uicc_object *uiccs[CARDS_MAX]; /* in the order of the configuration */
     size_t uiccs_count;
+    struct enrolment_object *enrolments[ENROL_PROFILES_MAX]; /* in the order of their names */
+    size_t enrolments_count;
 };
 
 /**
@@ -45,6 +49,33 @@ int keys_interface_add(struct service *service);
 int se_interface_add(struct service *service);
 int manager_interface_add(struct service *service);
 int uicc_interface_add(struct service *service);
+
+/**
+ * enrolment_interface_add(), enrolment_interface_drop() - publish the objects of all profiles, and forget that they were when
+ * there is no bus any more
+ */
+int enrolment_interface_add(struct service *service);
+void enrolment_interface_drop(struct service *service);
+
+/**
+ * enrolment_refresh() - ask the agent how things stand with the profiles, and emit the signals for what differs
+ */
+void enrolment_refresh(struct service *service);
+
+/**
+ * enrolment_objects_done() - release them; nobody is told
+ */
+void enrolment_objects_done(struct service *service);
+
+/**
+ * enrolment_object_path() - of profile @index; borrowed
+ */
+const char *enrolment_object_path(const struct service *service, size_t index);
+
+/**
+ * configure_start() - Manager.Configure(), for call_begin()
+ */
+void configure_start(struct call *call);
 
 /**
  * uicc_object_new() - a card that has the status @status; it is on the bus where there is one

@@ -92,6 +92,7 @@ static void drop_bus(struct service *service) {
         return;
     for (size_t i = 0; i < service->uiccs_count; i++)
         service->uiccs[i]->slot = sd_bus_slot_unref(service->uiccs[i]->slot);
+    enrolment_interface_drop(service);
     (void)sd_bus_detach_event(service->bus);
     if (sd_bus_is_ready(service->bus) > 0)
         (void)sd_bus_flush(service->bus);
@@ -119,6 +120,8 @@ static int open_bus(struct service *service) {
         r = se_interface_add(service);
     if (r >= 0)
         r = uicc_interface_add(service);
+    if (r >= 0)
+        r = enrolment_interface_add(service);
     if (r >= 0)
         r = sd_bus_match_signal(service->bus, NULL, "org.freedesktop.DBus.Local",
                                 "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
@@ -201,6 +204,7 @@ struct service *service_free(struct service *service) {
     drop_bus(service);
     for (size_t i = 0; i < service->uiccs_count; i++)
         uicc_object_free(service->uiccs[i]);
+    enrolment_objects_done(service);
     sd_event_source_disable_unref(service->reconnect);
     sd_event_unref(service->event);
     free(service);

@@ -19,6 +19,7 @@
 #define SERVICE_KEYS     SERVICE_BUS_NAME ".Keys"
 #define SERVICE_MANAGER  SERVICE_BUS_NAME ".Manager"
 #define SERVICE_SECURE_ELEMENT SERVICE_BUS_NAME ".SecureElement"
+#define SERVICE_ENROLMENT SERVICE_BUS_NAME ".Enrolment" /* at SERVICE_PATH/enrolment/NAME, likewise */
 #define SERVICE_UICC     SERVICE_BUS_NAME ".Uicc" /* at SERVICE_PATH/uicc/NAME, where - is _ */
 
 struct service;

@@ -77,6 +77,20 @@ int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fqdn,
                             struct keystrap_naf_key **ret);
 
 /**
+ * keystrap_get_key() - a key of an enrolment (oneM2M), after enrolling where that was not done yet
+ * @kind: "km", "kpsa" or "usage"
+ * @peer: the enrolment target: MAF-ID, CSE-ID or AE-ID
+ * @profile: the profile's name; NULL for the first with that target
+ * @suid: the usage of a usage-constrained key; 0 for the profile's own
+ *
+ * What keystrap_naf_key_btid() gives of such a key is its identifier: KeId, KmID or B-TID.
+ *
+ * Return: as keystrap_derive_naf_key().
+ */
+int keystrap_get_key(struct keystrap *keystrap, const char *kind, const char *peer,
+                     const char *profile, unsigned suid, struct keystrap_naf_key **ret);
+
+/**
  * keystrap_invalidate() - the NAF does not take the key of @btid any more and asks for bootstrapping renegotiation: the next
  * keystrap_derive_naf_key() gets a new one. A B-TID that was replaced meanwhile changes nothing, so that of several
  * applications the first one causes the bootstrap; KEYSTRAP_FORCE_BOOTSTRAP causes one for each.

@@ -448,3 +448,84 @@ int agent_se_close_channel(struct agent_se_client *client, uint32_t channel,
     client->agent->se_channels--;
     return 0;
 }
+
+/* --- Enrolments --------------------------------------------------------------------------------- */
+
+const char *agent_enrol_state_name(enum agent_enrol_state state) {
+    return state == AGENT_ENROLLED ? "enrolled" : state == AGENT_ENROL_FAILED ? "failed" : "idle";
+}
+
+const char *agent_enrol_verdict_name(enum agent_enrol_verdict verdict) {
+    return verdict == AGENT_ENROL_WORKED ? "worked" : "not-now";
+}
+
+size_t agent_enrolments(const struct agent *agent) {
+    return agent->enrolments_count;
+}
+
+void agent_get_enrol_status(struct agent *agent, size_t index, struct agent_enrol_status *ret) {
+    *ret = agent->enrolments[index];
+    if (!ret->last_failure)
+        ret->last_failure = &agent->last_failure;
+}
+
+int agent_enrol(struct agent *agent, const struct access_caller *caller, const char *profile,
+                bool renew, agent_key_fn done, void *userdata, struct agent_request **ret) {
+    agent->caller = *caller;
+    agent->renew = renew;
+    (void)snprintf(agent->profile, sizeof(agent->profile), "%s", profile);
+    *ret = NULL;
+    answer_key(agent, NULL, agent->fail_code, false, done, userdata);
+    return 0;
+}
+
+int agent_enrol_forget(struct agent *agent, const struct access_caller *caller, const char *profile,
+                       struct failure *failure) {
+    agent->caller = *caller;
+    (void)snprintf(agent->profile, sizeof(agent->profile), "%s", profile);
+    agent->forgotten++;
+    return agent->fail_code == 0 ? 0 : failure_set(failure, agent->fail_code, "The fake says so");
+}
+
+int agent_get_key(struct agent *agent, const struct access_caller *caller,
+                  const struct agent_key_wish *wish, agent_key_fn done, void *userdata,
+                  struct agent_request **ret) {
+    struct failure failure = {0};
+    struct secret *secret = NULL;
+    struct agent_key key = {
+        .btid = FAKE_BTID,
+        .expires_usec = FAKE_EXPIRES_BOOT,
+        .expires_utc_usec = FAKE_EXPIRES_UTC,
+        .method = "psk",
+        .profile = "water",
+        .suid = wish->suid,
+    };
+
+    agent->caller = *caller;
+    agent->wish.suid = wish->suid;
+    (void)snprintf(agent->kind, sizeof(agent->kind), "%s", wish->kind);
+    (void)snprintf(agent->peer, sizeof(agent->peer), "%s", wish->peer);
+    (void)snprintf(agent->profile, sizeof(agent->profile), "%s",
+                   wish->profile ? wish->profile : "(null)");
+    *ret = NULL;
+    if (agent->fail_code != 0) {
+        (void)failure_set(&failure, agent->fail_code, "The fake says %d", agent->fail_code);
+        done(agent->fail_code, NULL, &failure, userdata);
+        return 0;
+    }
+    assert_return_code(secret_new(NAF_KEY_LENGTH, &secret), 0);
+    for (size_t i = 0; i < NAF_KEY_LENGTH; i++)
+        secret_data_mutable(secret)[i] = fake_key_octet(wish->peer, i);
+    key.key = secret;
+    done(0, &key, NULL, userdata);
+    secret_free(secret);
+    return 0;
+}
+
+int agent_configure(struct agent *agent, const struct access_caller *caller, const uint8_t *cms,
+                    size_t length, struct failure *failure) {
+    (void)cms;
+    agent->caller = *caller;
+    agent->document_length = length;
+    return agent->fail_code == 0 ? 0 : failure_set(failure, agent->fail_code, "The fake says so");
+}

@@ -38,6 +38,12 @@ struct agent {
     struct uicc_identity identity;
     unsigned se_clients, se_sessions, se_channels; /* that are there */
     uint32_t se_last;
+    struct agent_enrol_status enrolments[4];
+    size_t enrolments_count;
+    struct agent_key_wish wish; /* the last one's suid */
+    char kind[16], peer[64], profile[32];
+    bool renew;
+    size_t document_length; /* of the last Configure */
     agent_changed_fn changed;
     void *changed_userdata;
 };
