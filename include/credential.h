@@ -30,15 +30,21 @@
 int credential_read(const char *name, const char *card, size_t min, size_t max, bool digits,
                     struct secret **ret);
 
+/* Who else may read a file. */
+enum credential_kind {
+    CREDENTIAL_SECRET, /* nobody but its group */
+    CREDENTIAL_PUBLIC, /* anybody: a certificate */
+};
+
 /**
  * enrol_credential_read() - a credential as a profile refers to it: "/path" of a regular file, or "credential:NAME", one of
  * systemd's
  * @min, @max: octets that it must have; one newline at its end is not counted and taken off
  *
- * Content that begins with "hex:" is the hex digits behind it. A file that others than root and our own user may read or
- * write is refused.
+ * Content that begins with "hex:" is the hex digits behind it. A file that others may write, or read where it is a secret, is
+ * refused.
  *
  * Return: 0 with octets that the caller owns; ENROL_E_CREDENTIAL with thing, cause and remedy; -ENOMEM.
  */
-int enrol_credential_read(const char *reference, size_t min, size_t max, struct secret **ret,
+int enrol_credential_read(const char *reference, enum credential_kind kind, size_t min, size_t max, struct secret **ret,
                           struct failure *failure);

@@ -40,7 +40,7 @@ static int open_reference(const char *reference, char path[PATH_MAX]) {
 }
 
 /* What systemd hands over is in a directory of ours alone, whatever the modes in it. */
-static const char *wrong_file(int fd, const char *reference) {
+static const char *wrong_file(int fd, const char *reference, enum credential_kind kind) {
     struct stat st;
 
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -49,7 +49,7 @@ static const char *wrong_file(int fd, const char *reference) {
         return NULL;
     if (st.st_uid != 0 && st.st_uid != geteuid())
         return "it belongs to somebody else; make it root's or keystrapd's (chown)";
-    if (st.st_mode & (S_IWGRP | S_IWOTH | S_IROTH))
+    if (st.st_mode & (S_IWGRP | S_IWOTH | (kind == CREDENTIAL_SECRET ? S_IROTH : 0u)))
         return "others can read or write it; forbid it (chmod o-rwx,g-w)";
     return NULL;
 }
@@ -93,8 +93,8 @@ static size_t decode_hex(uint8_t *data, size_t length) {
     return (length - strlen(HEX)) % 2 == 0 ? n : 0;
 }
 
-int enrol_credential_read(const char *reference, size_t min, size_t max, struct secret **ret,
-                          struct failure *failure) {
+int enrol_credential_read(const char *reference, enum credential_kind kind, size_t min, size_t max,
+                          struct secret **ret, struct failure *failure) {
     _cleanup_secret_ struct secret *secret = NULL;
     _cleanup_close_ int fd = -1;
     char path[PATH_MAX];
@@ -106,7 +106,7 @@ int enrol_credential_read(const char *reference, size_t min, size_t max, struct 
     if (fd < 0)
         return failure_set(failure, ENROL_E_CREDENTIAL, "the credential %.200s cannot be read: %s",
                            reference, strerror(-fd));
-    wrong = wrong_file(fd, reference);
+    wrong = wrong_file(fd, reference, kind);
     if (wrong)
         return failure_set(failure, ENROL_E_CREDENTIAL, "the credential %.200s is not used: %s",
                            reference, wrong);

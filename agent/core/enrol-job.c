@@ -112,7 +112,8 @@ static int take_kpm(struct work *work) {
 
     if (work->kpm)
         return 0;
-    r = enrol_credential_read(profile->kpm, PSK_MIN, PSK_MAX, &work->kpm, &work->job->failure);
+    r = enrol_credential_read(profile->kpm, CREDENTIAL_SECRET, PSK_MIN, PSK_MAX, &work->kpm,
+                              &work->job->failure);
     if (r != 0)
         return r;
     work->psk = (struct http_handshake){
@@ -168,10 +169,11 @@ static int take_certificate_file(struct work *work) {
     const char *key = job->profile->private_key;
     int r;
 
-    r = enrol_credential_read(job->profile->certificate, 1, SECRET_LENGTH_MAX,
+    r = enrol_credential_read(job->profile->certificate, CREDENTIAL_PUBLIC, 1, SECRET_LENGTH_MAX,
                               &work->certificate_file, &job->failure);
     if (r == 0 && strncmp(key, "pkcs11:", 7) != 0)
-        r = enrol_credential_read(key, 1, PRIVATE_KEY_MAX, &work->key_file, &job->failure);
+        r = enrol_credential_read(key, CREDENTIAL_SECRET, 1, PRIVATE_KEY_MAX, &work->key_file,
+                                  &job->failure);
     if (r != 0)
         return r;
     work->certificate_text = strndup((const char *)secret_data(work->certificate_file),

@@ -90,7 +90,7 @@ static int take_exporter(struct http_response *response, const struct packet *pa
 static int take_body(struct http_response *response, const uint8_t *body, size_t length,
                      bool secret) {
     if (secret && length > SECRET_LENGTH_MAX)
-        return -EBADMSG;
+        return -EFBIG;
     if (secret)
         return length > 0 ? secret_new_copy(body, length, &response->secret_body) : 0;
     response->body = malloc(length + 1);

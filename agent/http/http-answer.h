@@ -16,7 +16,8 @@
 int http_answer_field(struct http_response *response, size_t *size, const struct packet *packet);
 
 /**
- * http_answer_end() - take a RESPONSE into @response, with @secret its body into a secret. Returns as http_answer_field().
+ * http_answer_end() - take a RESPONSE into @response, with @secret its body into a secret. Returns as http_answer_field();
+ * -EFBIG for a body that no secret holds.
  */
 int http_answer_end(struct http_response *response, const struct packet *packet, bool secret);
 

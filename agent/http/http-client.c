@@ -306,6 +306,10 @@ static int broken(struct http_client *client, const struct http_request *request
         return failure_set(failure, HTTP_E_TIMEOUT, "no answer from %.200s within %u ms", origin,
                            to_msec(request->request_timeout_usec));
     }
+    if (error == -EFBIG) {
+        (void)http_origin(request->url, origin, sizeof(origin));
+        return failure_set(failure, HTTP_E_TOO_LARGE, "%.200s answered more than we take", origin);
+    }
     if (error == -EPIPE || error == -ECONNRESET)
         return failure_set(failure, HTTP_E_HELPER, "%s ended with %s %d", client->program,
                            status >= 256 ? "signal" : "exit code", status & 0xff);

@@ -320,6 +320,11 @@ int handshake_fail(const struct handshake *handshake, const char *peer, const ch
     if (outcome == HTTP_E_OWN_CERTIFICATE)
         return failure_set(failure, outcome, "%.120s does not take our certificate (%s)", peer,
                            SSL_alert_desc_string_long(handshake->alert));
+    if (handshake->psk_identity[0] && handshake->alert < 0)
+        return failure_set(failure, outcome,
+                           "%.100s hung up in the handshake (%.80s); it may not know the "
+                           "identity \"%.60s\", or have another key for it",
+                           peer, error, handshake->psk_identity);
     return failure_set(failure, outcome,
                        "%.120s: the handshake failed: %.120s; check that this is a MEF, and ask "
                        "its operator if it is",
