@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "demo-internal.h"
 #include "demo.h"
 #include "util.h"
 #include "world.h"
@@ -23,21 +24,11 @@
 #define SUBSCRIBER "gateway"
 #define CONTINUED  "            "
 
-struct demo {
-    struct world *world;
-    struct world_process *usim, *bsf, *naf, *keystrapd;
-    char url[128];
-    char address[64];
-    const char *transport; /* "pcsc", or the protocol of a modem */
-    bool gba_u;            /* the Ks stays in the card */
-    bool keep;
-};
-
 static const char *subscriber(const struct demo *demo) {
     return demo->gba_u ? "pump" : SUBSCRIBER;
 }
 
-static _printf_(2, 3) void step(struct demo *demo, const char *format, ...) {
+void demo_step(struct demo *demo, const char *format, ...) {
     va_list args;
 
     (void)printf("%7llu ms  ", (unsigned long long)world_elapsed_msec(demo->world));
@@ -48,7 +39,7 @@ static _printf_(2, 3) void step(struct demo *demo, const char *format, ...) {
     (void)fflush(stdout);
 }
 
-static _printf_(1, 2) void detail(const char *format, ...) {
+void demo_detail(const char *format, ...) {
     va_list args;
 
     (void)fputs(CONTINUED, stdout);
@@ -60,12 +51,12 @@ static _printf_(1, 2) void detail(const char *format, ...) {
 }
 
 /* What a program has said, line by line under the step that it belongs to. */
-static void quote(const char *text) {
+void demo_quote(const char *text) {
     while (text && *text) {
         size_t length = strcspn(text, "\n");
 
         if (length > 0)
-            detail("  | %.*s", (int)length, text);
+            demo_detail("  | %.*s", (int)length, text);
         text += length + (text[length] ? 1 : 0);
     }
 }
@@ -86,23 +77,24 @@ static int raise_card(struct demo *demo) {
         place = "modem";
         demo->usim = world_start_modem(demo->world, demo->transport, subscriber(demo), NULL);
         if (demo->usim)
-            step(demo, "A modem is up, %s.",
-                 strcmp(demo->transport, "at") == 0 ? "with a serial port for AT commands"
-                 : strcmp(demo->transport, "qmi") == 0
-                     ? "which speaks QMI, at the place of qmi-proxy"
-                     : "which speaks MBIM, at the place of mbim-proxy");
+            demo_step(demo, "A modem is up, %s.",
+                      strcmp(demo->transport, "at") == 0 ? "with a serial port for AT commands"
+                      : strcmp(demo->transport, "qmi") == 0
+                          ? "which speaks QMI, at the place of qmi-proxy"
+                          : "which speaks MBIM, at the place of mbim-proxy");
     } else {
         if (!world_start_pcscd(demo->world) || world_reader(reader, sizeof(reader)) < 0)
             return -1;
-        step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
+        demo_step(demo, "pcscd is up, with the reader \"%s\", still empty.", reader);
         demo->usim = world_start_usim(demo->world, subscriber(demo), NULL);
     }
     if (!demo->usim)
         return -1;
-    step(demo, "A USIM is in the %s: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
-         place, subscriber(demo));
+    demo_step(demo,
+              "A USIM is in the %s: subscriber \"%s\", Milenage, its keys in tests/lab/lab.conf.",
+              place, subscriber(demo));
     if (demo->gba_u)
-        detail("It does GBA_U: what keys are made of is to stay in it.");
+        demo_detail("It does GBA_U: what keys are made of is to stay in it.");
     return 0;
 }
 
@@ -112,27 +104,27 @@ static int raise_surroundings(struct demo *demo) {
     process = world_start_bus(demo->world);
     if (!process)
         return -1;
-    step(demo, "The system bus is up: dbus-daemon with the service's policy.");
+    demo_step(demo, "The system bus is up: dbus-daemon with the service's policy.");
     if (raise_card(demo) < 0)
         return -1;
     demo->bsf = world_start_bsf(demo->world, NULL);
     demo->naf = demo->bsf ? world_start_naf(demo->world, demo->bsf, NULL) : NULL;
     if (!demo->naf)
         return -1;
-    step(demo, "The operator's BSF (%s) and the service to be used, NAF %s, listen.",
-         WORLD_BSF_NAME, WORLD_NAF_NAME);
+    demo_step(demo, "The operator's BSF (%s) and the service to be used, NAF %s, listen.",
+              WORLD_BSF_NAME, WORLD_NAF_NAME);
     (void)snprintf(demo->url, sizeof(demo->url), "http://" WORLD_NAF_NAME ":%u/", demo->naf->port);
     (void)snprintf(demo->address, sizeof(demo->address), "127.0.0.1:%u", demo->naf->port);
     return has_modem(demo) ? world_write_modem(demo->bsf, demo->transport, "")
                            : world_write_defaults(demo->bsf);
 }
 
-static int raise_keystrapd(struct demo *demo) {
+int demo_raise_keystrapd(struct demo *demo) {
     demo->keystrapd = world_start_keystrapd(demo->world, NULL);
     if (!demo->keystrapd)
         return -1;
-    step(demo, "keystrapd is ready, %.1f ms after its start, as the user \"keystrap\".",
-         msec(demo->keystrapd));
+    demo_step(demo, "keystrapd is ready, %.1f ms after its start, as the user \"keystrap\".",
+              msec(demo->keystrapd));
     return 0;
 }
 
@@ -147,8 +139,8 @@ static const char *count(struct world_process *process, const char *command, cha
 static void show_counts(struct demo *demo) {
     char text[256];
 
-    detail("BSF:  %s", count(demo->bsf, "count", text, sizeof(text)));
-    detail("card: %s", count(demo->usim, "count", text, sizeof(text)));
+    demo_detail("BSF:  %s", count(demo->bsf, "count", text, sizeof(text)));
+    demo_detail("card: %s", count(demo->usim, "count", text, sizeof(text)));
 }
 
 /* Run a program as @uid; its words are quoted. Return: its exit code. */
@@ -158,9 +150,9 @@ static int act(struct demo *demo, uid_t uid, const char *const *argv) {
     int r;
 
     r = world_call_as(demo->world, uid, argv, output, sizeof(output));
-    quote(output);
+    demo_quote(output);
     errors = world_errors(world_last(demo->world));
-    quote(errors);
+    demo_quote(errors);
     return r;
 }
 
@@ -169,18 +161,19 @@ static int application_gets_in(struct demo *demo) {
                                 demo->address, NULL};
     int r;
 
-    step(demo, "The application \"meter\" (uid %d, no privileges) wants %s.", WORLD_USER_METER,
-         demo->url);
-    detail("It asks keystrapd over D-Bus for its key; keystrapd asks the card and the BSF.");
+    demo_step(demo, "The application \"meter\" (uid %d, no privileges) wants %s.", WORLD_USER_METER,
+              demo->url);
+    demo_detail("It asks keystrapd over D-Bus for its key; keystrapd asks the card and the BSF.");
     r = act(demo, WORLD_USER_METER, argv);
     if (r != 0) {
-        step(demo, "It did not get in: naf-get ended with %d.", r);
+        demo_step(demo, "It did not get in: naf-get ended with %d.", r);
         return -1;
     }
-    step(demo, "The NAF has let it in: HTTP Digest with the B-TID and the Ks_NAF, answered 200.");
+    demo_step(demo,
+              "The NAF has let it in: HTTP Digest with the B-TID and the Ks_NAF, answered 200.");
     show_counts(demo);
     if (demo->gba_u)
-        detail(
+        demo_detail(
             "The card has answered the BSF's challenge, kept the Ks, and derived this NAF's key.");
     return 0;
 }
@@ -193,20 +186,20 @@ static int second_key_is_at_hand(struct demo *demo) {
 
     (void)count(demo->bsf, "count", bsf[0], sizeof(bsf[0]));
     (void)count(demo->usim, "count", card[0], sizeof(card[0]));
-    step(demo, "It wants a key for another NAF, other.example.com.");
+    demo_step(demo, "It wants a key for another NAF, other.example.com.");
     if (act(demo, WORLD_USER_METER, argv) != 0)
         return -1;
     (void)count(demo->bsf, "count", bsf[1], sizeof(bsf[1]));
     (void)count(demo->usim, "count", card[1], sizeof(card[1]));
     if (strcmp(bsf[0], bsf[1]) != 0 || (!demo->gba_u && strcmp(card[0], card[1]) != 0)) {
-        step(demo, "Card or network was asked again, which must not be:");
+        demo_step(demo, "Card or network was asked again, which must not be:");
         show_counts(demo);
         return -1;
     }
-    step(demo, "It has it %llu ms later. %s: the Ks serves all NAFs.",
-         (unsigned long long)(world_elapsed_msec(demo->world) - began),
-         demo->gba_u ? "The card was asked, the BSF was not"
-                     : "Neither the card nor the BSF was asked");
+    demo_step(demo, "It has it %llu ms later. %s: the Ks serves all NAFs.",
+              (unsigned long long)(world_elapsed_msec(demo->world) - began),
+              demo->gba_u ? "The card was asked, the BSF was not"
+                          : "Neither the card nor the BSF was asked");
     return 0;
 }
 
@@ -217,21 +210,32 @@ static int ks_outlives_keystrapd(struct demo *demo) {
     char bsf[2][256];
 
     (void)count(demo->bsf, "count", bsf[0], sizeof(bsf[0]));
-    step(demo, "keystrapd is killed with SIGKILL, and started again.");
+    demo_step(demo, "keystrapd is killed with SIGKILL, and started again.");
     if (world_signal(demo->keystrapd, SIGKILL) < 0 ||
-        world_wait(demo->keystrapd, WORLD_WAIT_MSEC) < 0 || raise_keystrapd(demo) < 0)
+        world_wait(demo->keystrapd, WORLD_WAIT_MSEC) < 0 || demo_raise_keystrapd(demo) < 0)
         return -1;
     if (act(demo, WORLD_USER_METER, argv) != 0)
         return -1;
     (void)count(demo->bsf, "count", bsf[1], sizeof(bsf[1]));
     if (strcmp(bsf[0], bsf[1]) != 0) {
-        step(demo, "The BSF was asked again, which must not be:");
+        demo_step(demo, "The BSF was asked again, which must not be:");
         show_counts(demo);
         return -1;
     }
-    step(demo,
-         "The application has its key again, and the BSF was not asked: the Ks never left the "
-         "card.");
+    demo_step(demo,
+              "The application has its key again, and the BSF was not asked: the Ks never left the "
+              "card.");
+    return 0;
+}
+
+int demo_stranger(struct demo *demo, const char *const *argv) {
+    demo_step(demo,
+              "A program of the user \"stranger\", whom no rule names, asks for the same key.");
+    if (act(demo, WORLD_USER_STRANGER, argv) == 0) {
+        demo_step(demo, "It was given the key. That must not be.");
+        return -1;
+    }
+    demo_step(demo, "It was refused.");
     return 0;
 }
 
@@ -239,13 +243,18 @@ static int stranger_is_refused(struct demo *demo) {
     const char *const argv[] = {WORLD_BUILD "/dbus/keystrapctl", "naf-key", WORLD_NAF_NAME,
                                 "--format=none", NULL};
 
-    step(demo, "A program of the user \"stranger\", whom no rule names, asks for the same key.");
-    if (act(demo, WORLD_USER_STRANGER, argv) == 0) {
-        step(demo, "It was given the key. That must not be.");
-        return -1;
-    }
-    step(demo, "It was refused.");
-    return 0;
+    return demo_stranger(demo, argv);
+}
+
+/* How to talk to card and BSF. */
+static void keep_gba(const struct demo *demo, int pid) {
+    if (!has_modem(demo))
+        (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);
+    (void)printf("  nsenter -t %d -a runuser -u meter -- keystrapctl naf-key " WORLD_NAF_NAME
+                 " --format=none\n",
+                 pid);
+    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s help\n", pid, demo->usim->control);
+    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s count\n", pid, demo->bsf->control);
 }
 
 /* Leave the stage standing until the terminal's interrupt, and say how to walk on it. */
@@ -256,15 +265,17 @@ static void keep(struct demo *demo) {
     (void)puts("\nThe world stays until Ctrl-C. From another terminal, as root:\n");
     (void)printf("  nsenter -t %d -a keystrapctl status\n", pid);
     (void)printf("  nsenter -t %d -a keystrapctl doctor\n", pid);
+    if (demo->mef) {
+        (void)printf("  nsenter -t %d -a keystrapctl renew water\n", pid);
+        (void)printf("  nsenter -t %d -a runuser -u meter -- keystrapctl get-key km " WORLD_MAF_NAME
+                     " --format=none\n",
+                     pid);
+        (void)printf("  nsenter -t %d -a keystrap-lab ctl %s help\n", pid, demo->mef->control);
+    }
     (void)printf("  nsenter -t %d -a busctl introspect org.keystrap.Agent1 /org/keystrap/Agent1\n",
                  pid);
-    if (!has_modem(demo))
-        (void)printf("  nsenter -t %d -a opensc-tool --list-readers\n", pid);
-    (void)printf("  nsenter -t %d -a runuser -u meter -- keystrapctl naf-key " WORLD_NAF_NAME
-                 " --format=none\n",
-                 pid);
-    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s help\n", pid, demo->usim->control);
-    (void)printf("  nsenter -t %d -a keystrap-lab ctl %s count\n", pid, demo->bsf->control);
+    if (!demo->mef)
+        keep_gba(demo, pid);
     (void)printf("  nsenter -t %d -a tail -F " WORLD_LOG "/keystrapd.err\n\n", pid);
     (void)fflush(stdout);
     (void)sigemptyset(&end);
@@ -274,16 +285,12 @@ static void keep(struct demo *demo) {
     (void)sigwait(&end, &received);
 }
 
-static int tell(struct world *world, void *userdata) {
-    struct demo *demo = userdata;
+static int tell_gba(struct demo *demo) {
     int r;
 
-    demo->world = world;
-    step(demo,
-         "A world of its own: private processes, network, mounts. Nothing outside is touched.");
     r = raise_surroundings(demo);
     if (r == 0)
-        r = raise_keystrapd(demo);
+        r = demo_raise_keystrapd(demo);
     if (r == 0)
         r = application_gets_in(demo);
     if (r == 0)
@@ -292,6 +299,18 @@ static int tell(struct world *world, void *userdata) {
         r = ks_outlives_keystrapd(demo);
     if (r == 0)
         r = stranger_is_refused(demo);
+    return r;
+}
+
+static int tell(struct world *world, void *userdata) {
+    struct demo *demo = userdata;
+    int r;
+
+    demo->world = world;
+    demo_step(
+        demo,
+        "A world of its own: private processes, network, mounts. Nothing outside is touched.");
+    r = demo->method ? demo_enrol(demo) : tell_gba(demo);
     if (r < 0) {
         (void)fflush(stdout);
         world_log(world);
@@ -299,8 +318,11 @@ static int tell(struct world *world, void *userdata) {
                       "keystrap-lab demo: the story broke off after the last step above.\n");
         return EXIT_FAILURE;
     }
-    step(demo, "Done: from a %s to a key in an application's hand.",
-         has_modem(demo) ? "modem" : "card reader");
+    if (demo->method)
+        demo_step(demo, "Done: from an enrolment to a key in an application's hand.");
+    else
+        demo_step(demo, "Done: from a %s to a key in an application's hand.",
+                  has_modem(demo) ? "modem" : "card reader");
     if (demo->keep)
         keep(demo);
     return EXIT_SUCCESS;
@@ -313,6 +335,8 @@ static void help(FILE *stream) {
         "from a SIM to an application. Needs root. Exit code 0 only if the NAF let it in.\n\n"
         "  --transport pcsc|qmi|mbim|at  where the SIM is: a card reader, or a modem (pcsc)\n"
         "  --mode gba-me|gba-u  where the keys are made: in keystrapd, or in the card (gba-me)\n"
+        "  --method psk|certificate|chain  enrol with an M2M Enrolment Function: by a pre-shared\n"
+        "          key, by a certificate, or by what is left when GBA and the certificate fail\n"
         "  --keep  leave the world running until Ctrl-C, and print how to talk to it\n",
         stream);
 }
@@ -322,6 +346,19 @@ static bool take_mode(const char *name, struct demo *demo) {
     if (demo->gba_u || strcmp(name, "gba-me") == 0)
         return true;
     (void)fprintf(stderr, "keystrap-lab demo: there is no mode \"%s\"\n", name);
+    return false;
+}
+
+static bool take_method(const char *name, struct demo *demo) {
+    static const char *const methods[] = {"psk", "certificate", "chain"};
+
+    for (size_t i = 0; i < ELEMENTS(methods); i++) {
+        if (strcmp(name, methods[i]) == 0) {
+            demo->method = methods[i];
+            return true;
+        }
+    }
+    (void)fprintf(stderr, "keystrap-lab demo: there is no method \"%s\"\n", name);
     return false;
 }
 
@@ -336,19 +373,20 @@ static bool is_transport(const char *name) {
 }
 
 int demo_main(int argc, char **argv) {
-    static const struct option options[] = {{"keep", no_argument, NULL, 'k'},
-                                            {"mode", required_argument, NULL, 'm'},
-                                            {"transport", required_argument, NULL, 't'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"keep", no_argument, NULL, 'k'},         {"mode", required_argument, NULL, 'm'},
+        {"method", required_argument, NULL, 'e'}, {"transport", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct demo demo = {.transport = "pcsc"};
     int c;
 
-    while ((c = getopt_long(argc, argv, "hkm:t:", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hkm:t:e:", options, NULL)) != -1) {
         if (c == 'k') {
             demo.keep = true;
         } else if (c == 't' && is_transport(optarg)) {
             demo.transport = optarg;
+        } else if (c == 'e' && take_method(optarg, &demo)) {
+            continue;
         } else if (c == 'm' && take_mode(optarg, &demo)) {
             continue;
         } else {
