@@ -30,21 +30,23 @@
 int credential_read(const char *name, const char *card, size_t min, size_t max, bool digits,
                     struct secret **ret);
 
-/* Who else may read a file. */
-enum credential_kind {
-    CREDENTIAL_SECRET, /* nobody but its group */
-    CREDENTIAL_PUBLIC, /* anybody: a certificate */
-};
-
 /**
  * enrol_credential_read() - a credential as a profile refers to it: "/path" of a regular file, or "credential:NAME", one of
  * systemd's
- * @min, @max: octets that it must have; one newline at its end is not counted and taken off
+ * @min, @max: octets that it must have, 1 to SECRET_LENGTH_MAX - 2; one newline at its end is not counted and taken off
  *
- * Content that begins with "hex:" is the hex digits behind it. A file that others may write, or read where it is a secret, is
- * refused.
+ * Content that begins with "hex:" is the hex digits behind it. A file is refused that belongs to somebody else than root and our
+ * own user, that others may write, or that others, or a group that is neither root's nor ours, may read. So is a symbolic link.
  *
- * Return: 0 with octets that the caller owns; ENROL_E_CREDENTIAL with thing, cause and remedy; -ENOMEM.
+ * Return: 0 with octets that the caller owns; ENROL_E_CREDENTIAL with thing, cause and remedy; -ENOMEM; -EINVAL for the lengths.
  */
-int enrol_credential_read(const char *reference, enum credential_kind kind, size_t min, size_t max, struct secret **ret,
+int enrol_credential_read(const char *reference, size_t min, size_t max, struct secret **ret,
                           struct failure *failure);
+
+/**
+ * enrol_certificate_read() - likewise, a certificate and its chain in PEM of up to CERTIFICATE_CHAIN_MAX octets, which is no
+ * secret: others may read the file, and what has a private key in it is refused
+ *
+ * Return: 0 with a text that the caller frees; ENROL_E_CREDENTIAL; -ENOMEM.
+ */
+int enrol_certificate_read(const char *reference, char **ret, struct failure *failure);

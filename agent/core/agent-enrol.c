@@ -126,8 +126,8 @@ static int load_token(struct agent_enrolment *enrolment, struct secret *token) {
     int r;
 
     if (!owned && enrolment->profile->token) {
-        r = enrol_credential_read(enrolment->profile->token, CREDENTIAL_SECRET, TOKEN_MIN,
-                                  TOKEN_MAX, &owned, &failure);
+        r = enrol_credential_read(enrolment->profile->token, TOKEN_MIN, TOKEN_MAX, &owned,
+                                  &failure);
         if (r != 0)
             log_warning("%s: no enrolment token: %s", enrolment->profile->name, failure.text);
     }

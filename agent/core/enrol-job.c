@@ -24,7 +24,7 @@ struct work {
     int cancel_fd;
     struct http_client *http, *coap;
     struct secret *kpm;
-    struct secret *certificate_file, *key_file;
+    struct secret *key_file;
     char *certificate_text;
     struct peer_expectation peer;
     struct http_handshake psk, certificate;
@@ -59,7 +59,6 @@ static void work_done(struct work *work) {
     http_client_free(work->http);
     http_client_free(work->coap);
     secret_free(work->kpm);
-    secret_free(work->certificate_file);
     secret_free(work->key_file);
     free(work->certificate_text);
 }
@@ -112,8 +111,7 @@ static int take_kpm(struct work *work) {
 
     if (work->kpm)
         return 0;
-    r = enrol_credential_read(profile->kpm, CREDENTIAL_SECRET, PSK_MIN, PSK_MAX, &work->kpm,
-                              &work->job->failure);
+    r = enrol_credential_read(profile->kpm, PSK_MIN, PSK_MAX, &work->kpm, &work->job->failure);
     if (r != 0)
         return r;
     work->psk = (struct http_handshake){
@@ -169,17 +167,11 @@ static int take_certificate_file(struct work *work) {
     const char *key = job->profile->private_key;
     int r;
 
-    r = enrol_credential_read(job->profile->certificate, CREDENTIAL_PUBLIC, 1, SECRET_LENGTH_MAX,
-                              &work->certificate_file, &job->failure);
+    r = enrol_certificate_read(job->profile->certificate, &work->certificate_text, &job->failure);
     if (r == 0 && strncmp(key, "pkcs11:", 7) != 0)
-        r = enrol_credential_read(key, CREDENTIAL_SECRET, 1, PRIVATE_KEY_MAX, &work->key_file,
-                                  &job->failure);
+        r = enrol_credential_read(key, 1, PRIVATE_KEY_MAX, &work->key_file, &job->failure);
     if (r != 0)
         return r;
-    work->certificate_text = strndup((const char *)secret_data(work->certificate_file),
-                                     secret_length(work->certificate_file));
-    if (!work->certificate_text)
-        return -ENOMEM;
     use_certificate(work, work->certificate_text, work->key_file);
     return check_own(work, work->certificate_text);
 }
