@@ -31,7 +31,8 @@ static void an_application_gets_the_key_that_the_mef_has(void **state) {
     assert_int_equal(
         enrolment_ask(&enrolment, WORLD_USER_METER, "usage", "--suid=23", again, sizeof(again)),
         77);
-    assert_true(gateway_said(&enrolment.gateway, "does not grant that SUID"));
+    assert_true(gateway_said(&enrolment.gateway,
+                             "grants of its keys those of SUID 22; add that SUID to Suid= there"));
     assert_int_equal(
         enrolment_ask(&enrolment, WORLD_USER_STRANGER, "km", NULL, again, sizeof(again)), 77);
     assert_true(gateway_said(&enrolment.gateway, "may not have keys with maf.example.com"));
