@@ -267,7 +267,8 @@ static int peer_meet(struct service *service, const char *name, struct peer **re
     return 0;
 }
 
-int call_begin(struct service *service, sd_bus_message *message, const char *uicc, call_fn start) {
+int call_begin(struct service *service, sd_bus_message *message, const char *object,
+               call_fn start) {
     const char *sender = sd_bus_message_get_sender(message);
     struct peer *peer;
     struct call *call;
@@ -284,7 +285,7 @@ int call_begin(struct service *service, sd_bus_message *message, const char *uic
         send_failure(message, r, NULL);
         return 1;
     }
-    (void)snprintf(call->uicc, sizeof(call->uicc), "%s", uicc ? uicc : "");
+    (void)snprintf(call->object, sizeof(call->object), "%s", object ? object : "");
     if (peer->known)
         start_call(call);
     return 1;

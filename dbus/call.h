@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "agent.h"
+#include "keystrap-limits.h"
 #include "outcome.h"
 #include "peer.h"
 
@@ -21,6 +22,9 @@ struct call;
  */
 typedef void (*call_fn)(struct call *call);
 
+/* A card's or a profile's; both may be as long. */
+#define OBJECT_NAME_MAX CARD_NAME_MAX
+
 struct call {
     struct call *next, *prev; /* of the same peer; or the next free one */
     struct service *service;
@@ -28,7 +32,7 @@ struct call {
     sd_bus_message *message;       /* a reference */
     call_fn start;                 /* NULL once it has been run */
     struct agent_request *request; /* while the agent works on it */
-    char uicc[CARD_NAME_MAX + 1];  /* whose method it is; "" for those of the whole agent */
+    char object[OBJECT_NAME_MAX + 1]; /* the card or profile whose method it is; "" for those of the whole agent */
 };
 
 /* Calls that are over are kept for the next ones: the path of a cached key allocates nothing of ours. */
@@ -40,11 +44,11 @@ struct call_pool {
 /**
  * call_begin() - take a method call in: find its peer and run @start, at once where the peer is known, else when the
  * bus daemon has said who it is
- * @uicc: the card whose method it is; NULL for those of the whole agent
+ * @object: the name of the card or profile whose method it is; NULL for those of the whole agent
  *
  * Return: what a method handler of sd-bus returns; a refusal has been answered.
  */
-int call_begin(struct service *service, sd_bus_message *message, const char *uicc, call_fn start);
+int call_begin(struct service *service, sd_bus_message *message, const char *object, call_fn start);
 
 /**
  * call_reply() - send @reply where it is there, and end the call; @r is the errno of building it: where that is negative,

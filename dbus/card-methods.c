@@ -12,7 +12,7 @@
 
 /* The card that is meant; NULL for none in particular. */
 static const char *uicc_of(const struct call *call) {
-    return call->uicc[0] ? call->uicc : NULL;
+    return call->object[0] ? call->object : NULL;
 }
 
 /* Likewise, where the whole agent is asked and the caller may name a card. The only option that there is. */

@@ -3,12 +3,15 @@
 /*
  * Manager.Configure(): a signed instruction document, from a descriptor.
  *
- * It is read at once or not at all: a file, a memfd, or a pipe that has all of it already and whose other end is closed. The
- * main loop waits for nobody.
+ * A descriptor of a stranger is a way to hold up the main loop: a pipe that never ends, a file of a file system whose server
+ * sleeps. So nothing is asked of it before it is known that the caller may manage, and then it is read at once or not at all: a
+ * file or memfd from its beginning, or a pipe that holds everything and whose other end is closed.
  */
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,61 +19,81 @@
 #include "service-internal.h"
 #include "util.h"
 
-static bool has_something(int fd) {
-    struct pollfd fds = {.fd = fd, .events = POLLIN};
+/* Of one octet more than is allowed, which tells a document that is too long. */
+#define BUFFER_SIZE (INSTRUCTION_MAX + 1)
 
-    return poll(&fds, 1, 0) > 0;
+static ssize_t read_once(int fd, bool is_file, uint8_t *ret, size_t size, size_t offset) {
+    ssize_t n;
+
+    do
+        n = is_file ? pread(fd, ret, size, (off_t)offset) : read(fd, ret, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
 }
 
-/* Returns how many octets; negative errno: -EFBIG for too many, -EAGAIN for a pipe that keeps us waiting. */
-static ssize_t read_document(int fd, uint8_t *ret, size_t size) {
-    struct stat st;
+static int read_all(int fd, bool is_file, uint8_t *ret, size_t *ret_length,
+                    struct failure *failure) {
     size_t length = 0;
+    ssize_t n = 1;
 
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-        return -EINVAL;
-    if (S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_SET) < 0)
-        return -errno;
-    for (;;) {
-        ssize_t n;
-
-        if (S_ISFIFO(st.st_mode) && !has_something(fd))
-            return -EAGAIN;
-        n = read(fd, ret + length, size - length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return (ssize_t)length;
-        length += (size_t)n;
-        if (length == size)
-            return -EFBIG;
+    while (n > 0 && length < BUFFER_SIZE) {
+        n = read_once(fd, is_file, ret + length, BUFFER_SIZE - length, length);
+        if (n > 0)
+            length += (size_t)n;
     }
+    if (n == -EAGAIN)
+        return failure_set(failure, -EINVAL,
+                           "the pipe must hold the whole document, and its other end be closed");
+    if (n < 0)
+        return failure_set(failure, -EINVAL, "the document cannot be read: %s", strerror((int)-n));
+    if (length > INSTRUCTION_MAX)
+        return failure_set(failure, INSTRUCTION_E_MALFORMED, "the document has more than %u octets",
+                           INSTRUCTION_MAX);
+    *ret_length = length;
+    return 0;
+}
+
+static int read_document(int fd, uint8_t *ret, size_t *ret_length, struct failure *failure) {
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fstat(fd, &st) < 0)
+        return failure_set(failure, -EINVAL, "the descriptor cannot be used: %s", strerror(errno));
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+        return failure_set(failure, -EINVAL,
+                           "the descriptor must be that of a file, a memfd or a pipe");
+    if (S_ISFIFO(st.st_mode) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return failure_set(failure, -EINVAL, "the pipe cannot be used: %s", strerror(errno));
+    return read_all(fd, S_ISREG(st.st_mode), ret, ret_length, failure);
+}
+
+static int configure(struct call *call, int fd, struct failure *failure) {
+    struct agent *agent = call->service->agent;
+    uint8_t *document;
+    size_t length = 0;
+    int r;
+
+    r = agent_may_manage(agent, &call->peer->caller, failure);
+    if (r != 0)
+        return r;
+    document = malloc(BUFFER_SIZE);
+    if (!document)
+        return -ENOMEM;
+    r = read_document(fd, document, &length, failure);
+    if (r == 0)
+        r = agent_configure(agent, &call->peer->caller, document, length, failure);
+    secret_erase(document, BUFFER_SIZE); /* a token may be in it */
+    free(document);
+    return r;
 }
 
 void configure_start(struct call *call) {
-    uint8_t document[INSTRUCTION_MAX + 1];
     struct failure failure = {0};
-    ssize_t length = 0;
     int fd = -1, r;
 
     r = sd_bus_message_read(call->message, "h", &fd);
-    if (r >= 0) {
-        length = read_document(fd, document, sizeof(document));
-        r = length < 0 ? (int)length : 0;
-    }
-    if (r < 0)
-        r = failure_set(&failure, INSTRUCTION_E_MALFORMED,
-                        "the document must be a file, or a pipe that holds all of it and is "
-                        "closed, of up to %u octets (errno %d)",
-                        INSTRUCTION_MAX, -r);
-    if (r == 0)
-        r = agent_configure(call->service->agent, &call->peer->caller, document, (size_t)length,
-                            &failure);
-    secret_erase(document, sizeof(document)); /* a token may be in it */
+    if (r >= 0)
+        r = configure(call, fd, &failure);
     if (r != 0) {
         call_fail(call, r, &failure);
         return;

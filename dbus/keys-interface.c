@@ -26,6 +26,11 @@ static int build_reply(struct call *call, const struct agent_key *key, int fd,
         return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 2,
                                      "BootTimeExpires", "t", key->expires_usec, "NafFqdn", "s",
                                      key->naf_fqdn);
+    if (key->profile)
+        return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 4,
+                                     "BootTimeExpires", "t", key->expires_usec, "Method", "s",
+                                     key->method, "Profile", "s", key->profile, "Suid", "u",
+                                     (uint32_t)key->suid);
     /* An entry costs sd-bus and the bus daemon more than the derivation: no more of them than need be. */
     if (key->bootstrapped)
         return sd_bus_message_append(*ret, "shta{sv}", key->btid, fd, key->expires_utc_usec, 2,
@@ -132,35 +137,6 @@ static int method_invalidate(sd_bus_message *m, void *userdata, sd_bus_error *er
     return call_begin(userdata, m, NULL, invalidate_start);
 }
 
-/* --- Keys of enrolments ------------------------------------------------------------------------------- */
-
-static void get_key_done(int r, const struct agent_key *key, const struct failure *failure,
-                         void *userdata) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    _cleanup_close_ int fd = -1;
-    struct call *call = userdata;
-
-    call->request = NULL;
-    if (r != 0) {
-        call_fail(call, r, failure);
-        return;
-    }
-    service_refresh(call->service);
-    fd = delivery_pipe(key->key);
-    if (fd < 0) {
-        log_error("No pipe for a key: errno %d", -fd);
-        call_fail(call, fd, NULL);
-        return;
-    }
-    r = sd_bus_message_new_method_return(call->message, &reply);
-    if (r >= 0)
-        r = sd_bus_message_append(reply, "shta{sv}", key->btid, fd, key->expires_utc_usec, 4,
-                                  "BootTimeExpires", "t", key->expires_usec, "Method", "s",
-                                  key->method, "Profile", "s", key->profile, "Suid", "u",
-                                  (uint32_t)key->suid);
-    call_reply(call, r, reply);
-}
-
 static void get_key_start(struct call *call) {
     struct agent_request *request = NULL;
     struct agent_key_wish wish = {0};
@@ -177,7 +153,7 @@ static void get_key_start(struct call *call) {
     }
     if (!call_read_options(call, options, ELEMENTS(options)))
         return;
-    r = agent_get_key(call->service->agent, &call->peer->caller, &wish, get_key_done, call,
+    r = agent_get_key(call->service->agent, &call->peer->caller, &wish, derive_done, call,
                       &request);
     call_wait(call, r, request);
 }

@@ -3,7 +3,7 @@
 /*
  * org.keystrap.Agent1.Manager: how things stand with the agent, and what an administrator may do about it.
  *
- * It is older than the objects of the cards (uicc-interface.c): its properties are those of the first card.
+ * It is older than the objects of the cards (object.c): its properties are those of the first card.
  *
  * Properties are for anybody and hold identities shortened; methods that change something or tell identities in
  * full ask the agent, which asks the access rules.
@@ -51,32 +51,6 @@ static int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* --- Properties ---------------------------------------------------------------------------------- */
 
-static int property_get_uiccs(sd_bus *bus, const char *path, const char *interface,
-                              const char *property, sd_bus_message *reply, void *userdata,
-                              sd_bus_error *error) {
-    const struct service *service = userdata;
-    int r;
-
-    (void)bus, (void)path, (void)interface, (void)property, (void)error;
-    r = sd_bus_message_open_container(reply, 'a', "o");
-    for (size_t i = 0; r >= 0 && i < service->uiccs_count; i++)
-        r = sd_bus_message_append(reply, "o", service->uiccs[i]->path);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int property_get_enrolments(sd_bus *bus, const char *path, const char *interface,
-                                   const char *property, sd_bus_message *reply, void *userdata,
-                                   sd_bus_error *error) {
-    const struct service *service = userdata;
-    int r;
-
-    (void)bus, (void)path, (void)interface, (void)property, (void)error;
-    r = sd_bus_message_open_container(reply, 'a', "o");
-    for (size_t i = 0; r >= 0 && i < service->enrolments_count; i++)
-        r = sd_bus_message_append(reply, "o", enrolment_object_path(service, i));
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
 static int property_get_version(sd_bus *bus, const char *path, const char *interface,
                                 const char *property, sd_bus_message *reply, void *userdata,
                                 sd_bus_error *error) {
@@ -91,8 +65,9 @@ static int property_get_version(sd_bus *bus, const char *path, const char *inter
 
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_PROPERTY("Uiccs", "ao", property_get_uiccs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-    SD_BUS_PROPERTY("Enrolments", "ao", property_get_enrolments, 0,
+    SD_BUS_PROPERTY("Uiccs", "ao", property_get_paths, offsetof(struct service, uiccs),
+                    SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Enrolments", "ao", property_get_paths, offsetof(struct service, enrolments),
                     SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SNAPSHOT_PROPERTIES(PROPERTY)

@@ -14,11 +14,6 @@
 #include "service-internal.h"
 #include "util.h"
 
-static void check_sent(int r, const char *what) {
-    if (r < 0)
-        log_warning("%s was not sent: %s", what, strerror(-r));
-}
-
 static void tell_changes(struct service *service, const char *path, const char *interface,
                          const char *const *names) {
     char *strv[SNAPSHOT_ALL_COUNT + 1];
@@ -36,118 +31,109 @@ static void tell_changes(struct service *service, const char *path, const char *
 
 /* --- Objects ------------------------------------------------------------------------------------- */
 
-static struct uicc_object *take_object(struct service *service, const char *name) {
-    for (size_t i = 0; i < service->uiccs_count; i++)
-        if (service->uiccs[i] && strcmp(service->uiccs[i]->status.name, name) == 0)
-            return TAKE_PTR(service->uiccs[i]);
+static void tell(struct object *object, const union object_status *before,
+                 const union object_status *now) {
+    if (object->class->tell && object->service->connected)
+        object->class->tell(object, before, now);
+}
+
+static struct object *take_object(struct object_list *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->objects[i] && strcmp(list->objects[i]->status.name, name) == 0)
+            return TAKE_PTR(list->objects[i]);
     return NULL;
 }
 
-static void tell_removed(struct uicc_object *object) {
+static void remove_object(struct object *object) {
     struct service *service = object->service;
 
-    if (!service->connected)
-        return;
-    check_sent(sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_MANAGER, "CardRemoved", "o",
-                                  object->path),
-               "CardRemoved");
-}
-
-static void tell_inserted(struct uicc_object *object) {
-    struct service *service = object->service;
-
-    if (!service->connected)
-        return;
-    check_sent(sd_bus_emit_signal(service->bus, SERVICE_PATH, SERVICE_MANAGER, "CardInserted", "os",
-                                  object->path, object->status.reader),
-               "CardInserted");
-}
-
-static void remove_object(struct uicc_object *object) {
-    struct service *service = object->service;
-
-    if (object->status.present)
-        tell_removed(object);
+    tell(object, &object->status, NULL);
     if (service->connected)
         check_sent(sd_bus_emit_object_removed(service->bus, object->path), "InterfacesRemoved");
-    uicc_object_free(object);
+    object_free(object);
 }
 
-static struct uicc_object *add_object(struct service *service, const struct snapshot *status) {
-    struct uicc_object *object = NULL;
+static struct object *add_object(struct service *service, const struct object_class *class,
+                                 const union object_status *status) {
+    struct object *object = NULL;
     int r;
 
-    r = uicc_object_new(service, status, &object);
+    r = object_new(service, class, status, &object);
     if (r < 0) {
-        log_error("The card %s is not on the bus: %s", status->name, strerror(-r));
+        log_error("%s/%s is not on the bus: %s", class->directory, status->name, strerror(-r));
         return NULL;
     }
     if (service->connected)
         check_sent(sd_bus_emit_object_added(service->bus, object->path), "InterfacesAdded");
-    if (status->present)
-        tell_inserted(object);
+    tell(object, NULL, status);
     return object;
 }
 
-static bool same_objects(const struct service *service) {
-    if (agent_cards(service->agent) != service->uiccs_count)
+static bool same_objects(struct service *service, const struct object_list *list) {
+    if (list->class->count(service->agent) != list->count)
         return false;
-    for (size_t i = 0; i < service->uiccs_count; i++) {
-        struct agent_status now = {0};
-
-        agent_get_status(service->agent, i, &now);
-        if (strcmp(now.name, service->uiccs[i]->status.name) != 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->class->name(service->agent, i), list->objects[i]->status.name) != 0)
             return false;
-    }
     return true;
 }
 
-/* One object for each card of the configuration, in its order. */
-static void refresh_objects(struct service *service) {
-    static const char *const changed[] = {"Uiccs", NULL};
-    struct uicc_object *objects[CARDS_MAX];
-    size_t count = 0, before = service->uiccs_count;
+/* One object for each card or profile that the agent has, in its order. */
+static void refresh_list(struct service *service, struct object_list *list) {
+    const char *const changed[] = {list->class->list, NULL};
+    size_t now = list->class->count(service->agent), before = list->count, count = 0;
+    struct object *objects[OBJECTS_MAX];
 
-    if (same_objects(service))
+    if (same_objects(service, list))
         return;
-    for (size_t i = 0; i < agent_cards(service->agent); i++) {
-        struct snapshot now;
+    for (size_t i = 0; i < now && i < OBJECTS_MAX; i++) {
+        union object_status status;
 
-        snapshot_take(service->agent, i, &now);
-        objects[count] = take_object(service, now.name);
+        list->class->take(service->agent, i, &status);
+        objects[count] = take_object(list, status.name);
         if (!objects[count])
-            objects[count] = add_object(service, &now);
+            objects[count] = add_object(service, list->class, &status);
         count += objects[count] != NULL;
     }
     for (size_t i = 0; i < before; i++)
-        if (service->uiccs[i])
-            remove_object(service->uiccs[i]);
-    memcpy(service->uiccs, objects, count * sizeof(objects[0]));
-    service->uiccs_count = count;
+        if (list->objects[i])
+            remove_object(list->objects[i]);
+    memcpy(list->objects, objects, count * sizeof(objects[0]));
+    list->count = count;
     tell_changes(service, SERVICE_PATH, SERVICE_MANAGER, changed);
 }
 
 /* --- What they say ------------------------------------------------------------------------------- */
 
-static void refresh_object(struct uicc_object *object, const struct snapshot *now) {
+static void refresh_object(struct object *object, const union object_status *now) {
+    const struct object_class *class = object->class;
     const char *names[SNAPSHOT_ALL_COUNT + 1];
-    struct snapshot before = object->status;
-    bool other = before.insertions != now->insertions;
+    union object_status before = object->status;
 
     object->status = *now;
-    if (before.present && (!now->present || other))
-        tell_removed(object);
-    if (now->present && (!before.present || other))
-        tell_inserted(object);
-    if (snapshot_compare(&before, now, SNAPSHOT_ALL_COUNT, names) > 0)
-        tell_changes(object->service, object->path, SERVICE_UICC, names);
+    tell(object, &before, now);
+    if (snapshot_compare(class->fields, class->fields_count, &before, now, names) > 0)
+        tell_changes(object->service, object->path, class->interface, names);
+}
+
+static void refresh_objects(struct service *service, struct object_list *list) {
+    size_t count = list->class->count(service->agent);
+
+    for (size_t i = 0; i < list->count && i < count; i++) {
+        union object_status now;
+
+        list->class->take(service->agent, i, &now);
+        if (strcmp(now.name, list->objects[i]->status.name) == 0)
+            refresh_object(list->objects[i], &now);
+    }
 }
 
 static void refresh_manager(struct service *service, const struct snapshot *now) {
     const char *names[SNAPSHOT_ALL_COUNT + 1];
     size_t count;
 
-    count = snapshot_compare(&service->status, now, SNAPSHOT_PROPERTIES_COUNT, names);
+    count =
+        snapshot_compare(snapshot_fields, SNAPSHOT_PROPERTIES_COUNT, &service->status, now, names);
     service->status = *now;
     if (count > 0)
         tell_changes(service, SERVICE_PATH, SERVICE_MANAGER, names);
@@ -156,13 +142,10 @@ static void refresh_manager(struct service *service, const struct snapshot *now)
 void service_refresh(struct service *service) {
     struct snapshot now;
 
-    refresh_objects(service);
-    for (size_t i = 0; i < service->uiccs_count; i++) {
-        snapshot_take(service->agent, i, &now);
-        if (strcmp(now.name, service->uiccs[i]->status.name) == 0)
-            refresh_object(service->uiccs[i], &now);
-    }
-    enrolment_refresh(service);
+    refresh_list(service, &service->uiccs);
+    refresh_list(service, &service->enrolments);
+    refresh_objects(service, &service->uiccs);
+    refresh_objects(service, &service->enrolments);
     snapshot_take(service->agent, 0, &now);
     refresh_manager(service, &now);
 }

@@ -90,9 +90,8 @@ static int name_answered(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void drop_bus(struct service *service) {
     if (!service->bus)
         return;
-    for (size_t i = 0; i < service->uiccs_count; i++)
-        service->uiccs[i]->slot = sd_bus_slot_unref(service->uiccs[i]->slot);
-    enrolment_interface_drop(service);
+    object_list_withdraw(&service->uiccs);
+    object_list_withdraw(&service->enrolments);
     (void)sd_bus_detach_event(service->bus);
     if (sd_bus_is_ready(service->bus) > 0)
         (void)sd_bus_flush(service->bus);
@@ -119,9 +118,11 @@ static int open_bus(struct service *service) {
     if (r >= 0)
         r = se_interface_add(service);
     if (r >= 0)
-        r = uicc_interface_add(service);
+        r = sd_bus_add_object_manager(service->bus, NULL, SERVICE_PATH);
     if (r >= 0)
-        r = enrolment_interface_add(service);
+        r = object_list_publish(&service->uiccs);
+    if (r >= 0)
+        r = object_list_publish(&service->enrolments);
     if (r >= 0)
         r = sd_bus_match_signal(service->bus, NULL, "org.freedesktop.DBus.Local",
                                 "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
@@ -178,6 +179,8 @@ int service_new(sd_event *event, struct agent *agent, struct service **ret,
     service->event = sd_event_ref(event);
     service->agent = agent;
     service->backoff_usec = BUS_RECONNECT_MIN_USEC;
+    service->uiccs.class = &uicc_class;
+    service->enrolments.class = &enrolment_class;
     snapshot_take(agent, 0, &service->status);
     service_refresh(service);
 
@@ -202,9 +205,8 @@ struct service *service_free(struct service *service) {
     call_drop_all(service, UB_E_CANCELLED);
     call_pool_done(&service->calls);
     drop_bus(service);
-    for (size_t i = 0; i < service->uiccs_count; i++)
-        uicc_object_free(service->uiccs[i]);
-    enrolment_objects_done(service);
+    object_list_done(&service->uiccs);
+    object_list_done(&service->enrolments);
     sd_event_source_disable_unref(service->reconnect);
     sd_event_unref(service->event);
     free(service);

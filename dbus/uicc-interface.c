@@ -2,25 +2,17 @@
 
 /*
  * org.keystrap.Agent1.Uicc: a card of the configuration, whether it is there or not.
- *
- * Its path is made of its name, which stays the same whatever reader or slot it is found in.
  */
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "service-internal.h"
 #include "util.h"
 
-int property_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-    (void)bus, (void)path, (void)interface, (void)property, (void)error;
-    return sd_bus_message_append(reply, "s", (const char *)userdata);
-}
+/* --- Properties ---------------------------------------------------------------------------------- */
 
-int property_get_words(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_words(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     const char *words = userdata;
     int r;
 
@@ -39,7 +31,7 @@ int property_get_words(sd_bus *bus, const char *path, const char *interface, con
 
 /* --- Methods ------------------------------------------------------------------------------------- */
 
-static int method_begin(sd_bus_message *m, const struct uicc_object *object, call_fn start) {
+static int method_begin(sd_bus_message *m, const struct object *object, call_fn start) {
     return call_begin(object->service, m, object->status.name, start);
 }
 
@@ -67,60 +59,59 @@ static int method_get_identity(sd_bus_message *m, void *userdata, sd_bus_error *
 #define PROPERTY(name, type, field)                             \
     SD_BUS_PROPERTY(name, type,                                 \
                     (type)[0] == 's'   ? property_get_text      \
-                    : (type)[0] == 'a' ? property_get_words     \
+                    : (type)[0] == 'a' ? get_words              \
                                        : NULL,                  \
-                    offsetof(struct uicc_object, status.field), \
+                    offsetof(struct object, status.card.field), \
                     SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_PROPERTY("Name", "s", property_get_text, offsetof(struct uicc_object, status.name),
+    SD_BUS_PROPERTY("Name", "s", property_get_text, offsetof(struct object, status.card.name),
                     SD_BUS_VTABLE_PROPERTY_CONST),
     SNAPSHOT_PROPERTIES(PROPERTY) SNAPSHOT_UICC_PROPERTIES(PROPERTY)
         CARD_METHODS(method_bootstrap, method_forget, method_diagnose, method_get_identity),
     SD_BUS_VTABLE_END,
 };
 
-static int publish(struct uicc_object *object) {
-    return sd_bus_add_object_vtable(object->service->bus, &object->slot, object->path, SERVICE_UICC,
-                                    vtable, object);
+/* --- The class ----------------------------------------------------------------------------------- */
+
+static const char *name_of(struct agent *agent, size_t index) {
+    struct agent_status status = {0};
+
+    agent_get_status(agent, index, &status);
+    return status.name;
 }
 
-int uicc_interface_add(struct service *service) {
-    int r;
-
-    r = sd_bus_add_object_manager(service->bus, NULL, SERVICE_PATH);
-    for (size_t i = 0; r >= 0 && i < service->uiccs_count; i++)
-        r = publish(service->uiccs[i]);
-    return r;
+static void take(struct agent *agent, size_t index, union object_status *ret) {
+    snapshot_take(agent, index, &ret->card);
 }
 
-int uicc_object_new(struct service *service, const struct snapshot *status,
-                    struct uicc_object **ret) {
-    struct uicc_object *object;
-    int r;
+/* A card that came, went, or was changed for another between two looks. */
+static void tell_card(struct object *object, const union object_status *before,
+                      const union object_status *now) {
+    sd_bus *bus = object->service->bus;
+    bool was = before && before->card.present, is = now && now->card.present;
+    bool other = was && is && before->card.insertions != now->card.insertions;
 
-    object = calloc(1, sizeof(*object));
-    if (!object)
-        return -ENOMEM;
-    object->service = service;
-    object->status = *status;
-    (void)snprintf(object->path, sizeof(object->path), SERVICE_PATH "/uicc/%s", status->name);
-    for (char *p = object->path; *p; p++)
-        if (*p == '-')
-            *p = '_';
-    r = service->bus ? publish(object) : 0;
-    if (r < 0) {
-        free(object);
-        return r;
-    }
-    *ret = object;
-    return 0;
+    if (was && (!is || other))
+        check_sent(sd_bus_emit_signal(bus, SERVICE_PATH, SERVICE_MANAGER, "CardRemoved", "o",
+                                      object->path),
+                   "CardRemoved");
+    if (is && (!was || other))
+        check_sent(sd_bus_emit_signal(bus, SERVICE_PATH, SERVICE_MANAGER, "CardInserted", "os",
+                                      object->path, now->card.reader),
+                   "CardInserted");
 }
 
-struct uicc_object *uicc_object_free(struct uicc_object *object) {
-    if (object)
-        sd_bus_slot_unref(object->slot);
-    free(object);
-    return NULL;
-}
+const struct object_class uicc_class = {
+    .interface = SERVICE_UICC,
+    .directory = "uicc",
+    .list = "Uiccs",
+    .vtable = vtable,
+    .fields = snapshot_fields,
+    .fields_count = SNAPSHOT_ALL_COUNT,
+    .count = agent_cards,
+    .name = name_of,
+    .take = take,
+    .tell = tell_card,
+};

@@ -207,6 +207,15 @@ int agent_forget(struct agent *agent, const struct access_caller *caller, const 
 int agent_invalidate(struct agent *agent, const struct access_caller *caller, const char *btid,
                      struct failure *failure);
 
+/**
+ * agent_may_manage() - may @caller manage the agent? To be asked before something that a stranger hands over is touched; what
+ * needs the right asks by itself.
+ *
+ * Return: 0; ACCESS_E_DENIED.
+ */
+int agent_may_manage(struct agent *agent, const struct access_caller *caller,
+                     struct failure *failure);
+
 /* One line of a diagnosis. */
 struct agent_check {
     const char *name;   /* "reader", "card", "application", "pin", "service-68", "bsf-name", "bsf-answer", "clock" */

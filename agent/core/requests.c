@@ -349,14 +349,22 @@ int agent_want_ks(struct agent *agent, const char *uicc, agent_key_fn done, void
     return agent_wait(&request, ret);
 }
 
-/* Whether @caller may manage, and the card that it means. */
-int agent_check_manage(struct agent *agent, const struct access_caller *caller, const char *uicc,
-                       struct agent_card **ret, struct failure *failure) {
+int agent_may_manage(struct agent *agent, const struct access_caller *caller,
+                     struct failure *failure) {
     int r;
 
     r = access_check_manage(agent->access, caller, failure);
     if (r == ACCESS_E_DENIED)
         agent_log_denial(agent, caller, failure);
+    return r;
+}
+
+/* Whether @caller may manage, and the card that it means. */
+int agent_check_manage(struct agent *agent, const struct access_caller *caller, const char *uicc,
+                       struct agent_card **ret, struct failure *failure) {
+    int r;
+
+    r = agent_may_manage(agent, caller, failure);
     return r == 0 ? agent_find_card(agent, uicc, ret, failure) : r;
 }
 

@@ -26,6 +26,8 @@ struct agent_request {
     struct agent_se_client *se_client;
     void *userdata;
     char naf[64];
+    struct agent_enrol_status *enrolment; /* that is asked for; NULL for none */
+    bool wants_key;                       /* of it */
 };
 
 void fake_agent_init(struct agent *agent) {
@@ -101,6 +103,7 @@ static const struct agent_check checks[] = {
 };
 
 static void answer_se(struct agent_request *request, int code);
+static void answer_enrolment(const struct agent_request *request, int code);
 
 static void answer_request(struct agent_request *request, int code) {
     struct failure failure = {0};
@@ -109,7 +112,10 @@ static void answer_request(struct agent_request *request, int code) {
         answer_se(request, code);
         return;
     }
-
+    if (request->enrolment) {
+        answer_enrolment(request, code);
+        return;
+    }
     if (request->done) {
         answer_key(request->agent, request->naf[0] ? request->naf : NULL, code, true, request->done,
                    request->userdata);
@@ -308,6 +314,182 @@ int agent_get_identity(struct agent *agent, const struct access_caller *caller, 
     return 0;
 }
 
+int agent_may_manage(struct agent *agent, const struct access_caller *caller,
+                     struct failure *failure) {
+    agent->caller = *caller;
+    return agent->denied ? failure_set(failure, ACCESS_E_DENIED, "No principal grants Manage") : 0;
+}
+
+/* --- Enrolment ------------------------------------------------------------------------------------- */
+
+const char *agent_enrol_state_name(enum agent_enrol_state state) {
+    static const char *const names[] = {"idle", "enrolling", "enrolled", "failed"};
+
+    return names[state];
+}
+
+const char *agent_enrol_verdict_name(enum agent_enrol_verdict verdict) {
+    static const char *const names[] = {"untried", "worked", "not-now", "never", "refused"};
+
+    return names[verdict];
+}
+
+struct agent_enrol_status *fake_agent_add_profile(struct agent *agent, const char *name) {
+    size_t index = agent->enrolments_count++;
+
+    assert_true(index < ELEMENTS(agent->enrolments));
+    agent->enrolments[index] = (struct agent_enrol_status){
+        .name = name,
+        .state = AGENT_ENROL_IDLE,
+        .method = "",
+        .target = "maf.example.com",
+        .target_kind = "maf",
+        .mef = "mef.example.com",
+        .ke_id = "",
+        .methods = {{.method = "gba", .text = ""}, {.method = "psk", .text = ""}},
+        .methods_count = 2,
+        .last_failure = &agent->enrolment_failures[index],
+    };
+    return &agent->enrolments[index];
+}
+
+size_t agent_enrolments(const struct agent *agent) {
+    return agent->enrolments_count;
+}
+
+void agent_get_enrol_status(struct agent *agent, size_t index, struct agent_enrol_status *ret) {
+    assert_true(index < agent->enrolments_count);
+    *ret = agent->enrolments[index];
+}
+
+/* The profile of that name, else the one with that target. */
+static struct agent_enrol_status *find_profile(struct agent *agent, const char *name,
+                                               const char *target) {
+    (void)snprintf(agent->profile, sizeof(agent->profile), "%s", name ? name : "(null)");
+    for (size_t i = 0; i < agent->enrolments_count; i++)
+        if (strcmp(name ? agent->enrolments[i].name : agent->enrolments[i].target,
+                   name ? name : target) == 0)
+            return &agent->enrolments[i];
+    return NULL;
+}
+
+static void answer_enrolment(const struct agent_request *request, int code) {
+    struct agent_enrol_status *enrolment = request->enrolment;
+    _cleanup_secret_ struct secret *secret = NULL;
+    struct agent *agent = request->agent;
+    struct failure failure = {0};
+    struct agent_key key = {
+        .btid = FAKE_KE_ID,
+        .expires_usec = FAKE_EXPIRES_BOOT,
+        .expires_utc_usec = FAKE_EXPIRES_UTC,
+        .bootstrapped = code == 0 && enrolment->state != AGENT_ENROLLED,
+        .method = "psk",
+        .profile = code == 0 ? enrolment->name : NULL,
+        .suid = agent->suid,
+    };
+
+    if (code != 0) {
+        (void)failure_set(&failure, code, "The fake says %d", code);
+        request->done(code, NULL, &failure, request->userdata);
+        return;
+    }
+    enrolment->state = AGENT_ENROLLED;
+    enrolment->method = "psk";
+    enrolment->ke_id = FAKE_KE_ID;
+    enrolment->expires_utc_usec = FAKE_EXPIRES_UTC;
+    enrolment->expires_usec = FAKE_EXPIRES_BOOT;
+    if (request->wants_key) {
+        assert_return_code(secret_new(NAF_KEY_LENGTH, &secret), 0);
+        for (size_t i = 0; i < NAF_KEY_LENGTH; i++)
+            secret_data_mutable(secret)[i] = fake_key_octet(enrolment->target, i);
+        key.key = secret;
+    }
+    request->done(0, &key, NULL, request->userdata);
+}
+
+/* Answer @now with @code or what the test has set, or have it wait where its name says so. */
+static void begin_enrolment(const struct agent_request *now, int code, struct agent_request **ret) {
+    *ret = NULL;
+    if (code == 0 && !now->enrolment)
+        code = ENROL_E_UNCONFIGURED;
+    if (code == 0)
+        code = now->agent->fail_code;
+    if (code != 0 || strncmp(now->enrolment->name, "hold", 4) != 0) {
+        answer_enrolment(now, code);
+        return;
+    }
+    *ret = hold(now->agent, "", now->userdata);
+    (*ret)->done = now->done;
+    (*ret)->enrolment = now->enrolment;
+    (*ret)->wants_key = now->wants_key;
+}
+
+int agent_enrol(struct agent *agent, const struct access_caller *caller, const char *profile,
+                bool renew, agent_key_fn done, void *userdata, struct agent_request **ret) {
+    const struct agent_request now = {.agent = agent,
+                                      .done = done,
+                                      .userdata = userdata,
+                                      .enrolment = find_profile(agent, profile, NULL)};
+
+    agent->caller = *caller;
+    agent->renew = renew;
+    agent->enrolled++;
+    begin_enrolment(&now, agent->denied ? ACCESS_E_DENIED : 0, ret);
+    return 0;
+}
+
+int agent_enrol_forget(struct agent *agent, const struct access_caller *caller, const char *profile,
+                       struct failure *failure) {
+    struct agent_enrol_status *enrolment = find_profile(agent, profile, NULL);
+    int r = agent_may_manage(agent, caller, failure);
+
+    if (r == 0 && !enrolment)
+        r = failure_set(failure, ENROL_E_UNCONFIGURED, "no profile \"%s\"", profile);
+    if (r == 0 && agent->fail_code != 0)
+        r = failure_set(failure, agent->fail_code, "The fake says %d", agent->fail_code);
+    if (r != 0)
+        return r;
+    agent->enrolments_forgotten++;
+    enrolment->state = AGENT_ENROL_IDLE;
+    enrolment->method = enrolment->ke_id = "";
+    enrolment->expires_usec = enrolment->expires_utc_usec = 0;
+    return 0;
+}
+
+int agent_get_key(struct agent *agent, const struct access_caller *caller,
+                  const struct agent_key_wish *wish, agent_key_fn done, void *userdata,
+                  struct agent_request **ret) {
+    const struct agent_request now = {.agent = agent,
+                                      .done = done,
+                                      .userdata = userdata,
+                                      .enrolment = find_profile(agent, wish->profile, wish->peer),
+                                      .wants_key = true};
+
+    agent->asked++;
+    agent->caller = *caller;
+    agent->suid = wish->suid;
+    (void)snprintf(agent->kind, sizeof(agent->kind), "%s", wish->kind);
+    (void)snprintf(agent->peer, sizeof(agent->peer), "%s", wish->peer);
+    begin_enrolment(&now, 0, ret);
+    return 0;
+}
+
+int agent_configure(struct agent *agent, const struct access_caller *caller, const uint8_t *cms,
+                    size_t length, struct failure *failure) {
+    int r = agent_may_manage(agent, caller, failure);
+
+    if (r == 0 && agent->fail_code != 0)
+        r = failure_set(failure, agent->fail_code, "The fake says %d", agent->fail_code);
+    if (r != 0)
+        return r;
+    agent->configured++;
+    agent->document_length = length;
+    memcpy(agent->document, cms,
+           length < sizeof(agent->document) ? length : sizeof(agent->document));
+    fake_agent_add_profile(agent, "from-document");
+    return 0;
+}
+
 /* --- secure-element.h ------------------------------------------------------------------------------ */
 
 #define FAKE_SE_MAX 32
@@ -447,85 +629,4 @@ int agent_se_close_channel(struct agent_se_client *client, uint32_t channel,
         return failure_set(failure, SE_E_CLOSED, "no channel %u", channel);
     client->agent->se_channels--;
     return 0;
-}
-
-/* --- Enrolments --------------------------------------------------------------------------------- */
-
-const char *agent_enrol_state_name(enum agent_enrol_state state) {
-    return state == AGENT_ENROLLED ? "enrolled" : state == AGENT_ENROL_FAILED ? "failed" : "idle";
-}
-
-const char *agent_enrol_verdict_name(enum agent_enrol_verdict verdict) {
-    return verdict == AGENT_ENROL_WORKED ? "worked" : "not-now";
-}
-
-size_t agent_enrolments(const struct agent *agent) {
-    return agent->enrolments_count;
-}
-
-void agent_get_enrol_status(struct agent *agent, size_t index, struct agent_enrol_status *ret) {
-    *ret = agent->enrolments[index];
-    if (!ret->last_failure)
-        ret->last_failure = &agent->last_failure;
-}
-
-int agent_enrol(struct agent *agent, const struct access_caller *caller, const char *profile,
-                bool renew, agent_key_fn done, void *userdata, struct agent_request **ret) {
-    agent->caller = *caller;
-    agent->renew = renew;
-    (void)snprintf(agent->profile, sizeof(agent->profile), "%s", profile);
-    *ret = NULL;
-    answer_key(agent, NULL, agent->fail_code, false, done, userdata);
-    return 0;
-}
-
-int agent_enrol_forget(struct agent *agent, const struct access_caller *caller, const char *profile,
-                       struct failure *failure) {
-    agent->caller = *caller;
-    (void)snprintf(agent->profile, sizeof(agent->profile), "%s", profile);
-    agent->forgotten++;
-    return agent->fail_code == 0 ? 0 : failure_set(failure, agent->fail_code, "The fake says so");
-}
-
-int agent_get_key(struct agent *agent, const struct access_caller *caller,
-                  const struct agent_key_wish *wish, agent_key_fn done, void *userdata,
-                  struct agent_request **ret) {
-    struct failure failure = {0};
-    struct secret *secret = NULL;
-    struct agent_key key = {
-        .btid = FAKE_BTID,
-        .expires_usec = FAKE_EXPIRES_BOOT,
-        .expires_utc_usec = FAKE_EXPIRES_UTC,
-        .method = "psk",
-        .profile = "water",
-        .suid = wish->suid,
-    };
-
-    agent->caller = *caller;
-    agent->wish.suid = wish->suid;
-    (void)snprintf(agent->kind, sizeof(agent->kind), "%s", wish->kind);
-    (void)snprintf(agent->peer, sizeof(agent->peer), "%s", wish->peer);
-    (void)snprintf(agent->profile, sizeof(agent->profile), "%s",
-                   wish->profile ? wish->profile : "(null)");
-    *ret = NULL;
-    if (agent->fail_code != 0) {
-        (void)failure_set(&failure, agent->fail_code, "The fake says %d", agent->fail_code);
-        done(agent->fail_code, NULL, &failure, userdata);
-        return 0;
-    }
-    assert_return_code(secret_new(NAF_KEY_LENGTH, &secret), 0);
-    for (size_t i = 0; i < NAF_KEY_LENGTH; i++)
-        secret_data_mutable(secret)[i] = fake_key_octet(wish->peer, i);
-    key.key = secret;
-    done(0, &key, NULL, userdata);
-    secret_free(secret);
-    return 0;
-}
-
-int agent_configure(struct agent *agent, const struct access_caller *caller, const uint8_t *cms,
-                    size_t length, struct failure *failure) {
-    (void)cms;
-    agent->caller = *caller;
-    agent->document_length = length;
-    return agent->fail_code == 0 ? 0 : failure_set(failure, agent->fail_code, "The fake says so");
 }

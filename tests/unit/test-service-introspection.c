@@ -119,8 +119,8 @@ static void assert_introspection(struct service_world *w, const char *name, cons
 }
 
 static void the_installed_xml_is_the_live_introspection(void **state) {
-    /* 11 methods with 24 arguments, 2 signals with 3, 17 properties, 1 annotation */
-    assert_introspection(*state, "org.keystrap.Agent1.xml", SERVICE_PATH, 58);
+    /* 13 methods with 32 arguments, 2 signals with 3, 18 properties, 1 annotation */
+    assert_introspection(*state, "org.keystrap.Agent1.xml", SERVICE_PATH, 69);
 }
 
 static void the_installed_xml_of_a_card_is_the_live_introspection(void **state) {
@@ -128,16 +128,10 @@ static void the_installed_xml_of_a_card_is_the_live_introspection(void **state) 
     assert_introspection(*state, "org.keystrap.Agent1.Uicc.xml", SERVICE_PATH "/uicc/default", 32);
 }
 
-static void the_installed_xml_of_a_profile_is_the_live_introspection(void **state) {
+static void the_installed_xml_of_an_enrolment_is_the_live_introspection(void **state) {
     struct service_world *w = *state;
 
-    w->agent.enrolments[0] = (struct agent_enrol_status){.name = "water",
-                                                         .method = "",
-                                                         .target = "maf.example.com",
-                                                         .target_kind = "maf",
-                                                         .mef = "",
-                                                         .ke_id = ""};
-    w->agent.enrolments_count = 1;
+    fake_agent_add_profile(&w->agent, "water");
     w->agent.changed(w->agent.changed_userdata);
     /* 3 methods with 6 arguments, 14 properties, 1 annotation */
     assert_introspection(w, "org.keystrap.Agent1.Enrolment.xml", SERVICE_PATH "/enrolment/water",
@@ -166,16 +160,16 @@ static void assert_words(const char *name) {
 static void every_member_of_the_xml_has_words(void **state) {
     (void)state;
     assert_words("org.keystrap.Agent1.xml");
-    assert_words("org.keystrap.Agent1.Uicc.xml");
     assert_words("org.keystrap.Agent1.Enrolment.xml");
+    assert_words("org.keystrap.Agent1.Uicc.xml");
 }
 
 static void the_bus_policy_lets_everybody_call_each_interface(void **state) {
     static const char *const interfaces[] = {SERVICE_KEYS,
                                              SERVICE_MANAGER,
+                                             SERVICE_ENROLMENT,
                                              SERVICE_SECURE_ELEMENT,
                                              SERVICE_UICC,
-                                             SERVICE_ENROLMENT,
                                              "org.freedesktop.DBus.Properties",
                                              "org.freedesktop.DBus.ObjectManager",
                                              "org.freedesktop.DBus.Introspectable",
@@ -204,7 +198,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_installed_xml_is_the_live_introspection),
         TEST(the_installed_xml_of_a_card_is_the_live_introspection),
-        TEST(the_installed_xml_of_a_profile_is_the_live_introspection),
+        TEST(the_installed_xml_of_an_enrolment_is_the_live_introspection),
         cmocka_unit_test(every_member_of_the_xml_has_words),
         cmocka_unit_test(the_bus_policy_lets_everybody_call_each_interface),
     };
