@@ -101,7 +101,7 @@ static void status_as_json_has_every_property_of_the_interface(void **state) {
             fail_msg("no \"%s\"", name);
     }
     (void)fclose(xml);
-    assert_int_equal(json_object_size(status), properties + 1); /* and Cards */
+    assert_int_equal(json_object_size(status), properties + 2); /* and Cards, Profiles */
     assert_int_equal(json_array_size(json_object_get(status, "Cards")), 1);
     assert_string_equal(string_of(status, "State"), "card-ready");
     assert_int_equal(number_of(status, "Expires"), 0);

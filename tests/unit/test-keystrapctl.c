@@ -229,7 +229,7 @@ static void status_says_how_things_stand(void **state) {
     assert_non_null(strstr(run.text, ERROR_PREFIX "BsfBusy: The BSF said 503"));
     RUN(w, &run, false, "status", "--json");
     o = json_loads(run.text, 0, NULL);
-    assert_int_equal(json_object_size(o), SNAPSHOT_PROPERTIES_COUNT + 3);
+    assert_int_equal(json_object_size(o), SNAPSHOT_PROPERTIES_COUNT + 5);
     assert_int_equal(json_array_size(json_object_get(o, "Cards")), 1);
     assert_string_equal(json_string_value(json_object_get(o, "State")), "card-ready");
     assert_true(json_is_true(json_object_get(o, "ServiceGba")));
