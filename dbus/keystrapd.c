@@ -207,10 +207,12 @@ static void keystrapd_tear_down(struct keystrapd *keystrapd) {
 }
 
 /* Each as its own file would have it, below a comment with that file's name. */
-static void print_profiles(const char *directory, const struct enrol_profiles *profiles) {
+static void print_profiles(const char *directory, const struct conf *conf,
+                           const struct enrol_profiles *profiles) {
     printf("# %zu enrolment profile%s in %s/enrol.d\n", profiles->count,
            profiles->count == 1 ? "" : "s", directory);
     for (size_t i = 0; i < profiles->count; i++) {
+        enrol_profile_warn(profiles->profiles[i], conf);
         printf("\n# %s/enrol.d/%s.conf\n", directory, profiles->profiles[i]->name);
         enrol_profile_print(profiles->profiles[i], stdout);
     }
@@ -240,7 +242,7 @@ static int keystrapd_check_config(const struct keystrapd *keystrapd) {
     conf_print(conf, stdout);
     printf("# %zu principal%s in %s\n", access_principals(access),
            access_principals(access) == 1 ? "" : "s", rules);
-    print_profiles(keystrapd->options.config_directory, &profiles);
+    print_profiles(keystrapd->options.config_directory, conf, &profiles);
     access_free(access);
     enrol_profiles_done(&profiles);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;

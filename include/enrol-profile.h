@@ -147,6 +147,13 @@ bool enrol_profile_equal(const struct enrol_profile *a, const struct enrol_profi
 void enrol_profile_print(const struct enrol_profile *profile, FILE *stream);
 
 /**
+ * enrol_profile_warn() - log what in @profile is no error, but has no effect: a card that @conf does not have, a token that no
+ * method presents
+ */
+struct conf;
+void enrol_profile_warn(const struct enrol_profile *profile, const struct conf *conf);
+
+/**
  * enrol_profile_describe() - key number @index, see conf_describe()
  */
 struct conf_description;

@@ -4,8 +4,8 @@
  * The decision.
  *
  * Asked for every key that is handed out, twenty thousand times a second when clients try: it compares numbers
- * and octets, allocates nothing and asks the kernel for nothing but the time. Words are found only for a refusal, and
- * without asking anybody for them.
+ * and octets, allocates nothing, but to normalise a target's name beyond ASCII, and asks the kernel for nothing but the
+ * time. Words are found only for a refusal, and without asking anybody for them.
  */
 
 #include <string.h>

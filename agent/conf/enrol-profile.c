@@ -434,6 +434,22 @@ void enrol_profile_print(const struct enrol_profile *profile, FILE *stream) {
     }
 }
 
+void enrol_profile_warn(const struct enrol_profile *profile, const struct conf *conf) {
+    bool known = !profile->uicc;
+
+    for (size_t i = 0; !known && i < conf->cards_count; i++)
+        known = strcmp(conf->cards[i]->name, profile->uicc) == 0;
+    if (!known && has_method(profile, ENROL_GBA))
+        log_warning("enrol.d/%s.conf: [Gba] Uicc=%s: keystrap.conf has no card of that name, so "
+                    "the method gba cannot be",
+                    profile->name, profile->uicc);
+    if (profile->token && !has_method(profile, ENROL_PSK) &&
+        !has_method(profile, ENROL_CERTIFICATE))
+        log_warning("enrol.d/%s.conf: [Token] Token=: only a MEF takes a token, and no method of "
+                    "this profile asks one",
+                    profile->name);
+}
+
 bool enrol_profile_describe(size_t index, struct conf_description *ret) {
     const struct conf_key *key;
 

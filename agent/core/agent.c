@@ -252,6 +252,8 @@ int agent_reload(struct agent *agent, struct failure *failure) {
     access_free(agent->access);
     agent->access = access;
     log_set_max_level(conf->log_level);
+    for (size_t i = 0; i < enrolments.count; i++)
+        enrol_profile_warn(enrolments.enrolments[i]->profile, conf);
     free(agent->instruction_signers);
     agent->instruction_signers = TAKE_PTR(conf->instruction_signers);
     agent_plan_carry_out(agent, conf, &plan);

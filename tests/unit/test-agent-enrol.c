@@ -216,6 +216,24 @@ static void who_has_no_rule_gets_nothing_and_learns_nothing(void **state) {
     assert_int_equal(answer.count, 3);
 }
 
+static void a_profile_that_is_wrong_leaves_all_as_it_was(void **state) {
+    static const char bad[] = "[Enrolment]\nMethods=gba\nTarget=maf.example.org\nSuid=7\n";
+    struct world *world = *state;
+    struct failure failure = {0};
+    struct answer answer;
+
+    no_card();
+    enrol_by_psk(world, 3, 3600);
+    write_file(world, "enrol.d/gas.conf", bad);
+    write_file(world, "access.d/meter.conf", "[Principal meter]\nUser=4711\nManage=no\n");
+    assert_int_equal(agent_reload(world->agent, &failure), -EINVAL);
+    assert_non_null(strstr(failure.text, "enrol.d/gas.conf:4: [Enrolment] Suid=: out of range"));
+    assert_int_equal(agent_enrolments(world->agent), 1);
+    assert_null(want_key(world, "km", 0, &answer));
+    assert_int_equal(answer.r, 0);
+    assert_string_equal(answer.btid, "3@mef.example.com");
+}
+
 /* meter asks for a key with @peer, as it writes it. */
 static void want_key_with(struct world *world, const char *kind, const char *peer,
                           struct answer *answer) {
@@ -352,6 +370,7 @@ int main(void) {
         ENROL_CLAIM(with_gba_there_is_no_usage_constrained_key),
         ENROL_CLAIM(keys_of_usages_differ_and_need_a_right_each),
         ENROL_CLAIM(who_has_no_rule_gets_nothing_and_learns_nothing),
+        ENROL_CLAIM(a_profile_that_is_wrong_leaves_all_as_it_was),
         ENROL_CLAIM(a_maf_is_the_same_in_every_spelling_of_its_name),
         ENROL_CLAIM(a_right_to_one_enrolee_is_none_to_another_in_upper_case),
         ENROL_CLAIM(a_right_that_is_revoked_while_it_waits_gives_no_key),

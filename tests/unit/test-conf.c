@@ -25,6 +25,7 @@ static void without_a_file_every_key_has_its_default(void **state) {
 
     assert_int_equal(conf_load(*state, &conf, &failure), 0);
     assert_int_equal(conf->log_level, LOG_INFO);
+    assert_null(conf->instruction_signers);
     assert_string_equal(conf->cards[0]->transport, "pcsc");
     assert_null(conf->cards[0]->reader);
     assert_null(conf->cards[0]->device);
@@ -62,6 +63,7 @@ static void without_a_file_every_key_has_its_default(void **state) {
 
 static const char every_key[] = "[Agent]\n"
                                 "LogLevel=debug\n"
+                                "InstructionSigners=/etc/keystrap/signers.pem\n"
                                 "[UICC]\n"
                                 "Transport=qmi\n"
                                 "Reader=Virtual PCD*\n"
@@ -103,6 +105,7 @@ static void every_key_is_read(_unused_ void **state) {
 
     assert_int_equal(parse(every_key, &conf, &failure), 0);
     assert_int_equal(conf->log_level, LOG_DEBUG);
+    assert_string_equal(conf->instruction_signers, "/etc/keystrap/signers.pem");
     assert_string_equal(conf->cards[0]->transport, "qmi");
     assert_string_equal(conf->cards[0]->reader, "Virtual PCD*");
     assert_string_equal(conf->cards[0]->device, "/dev/cdc-wdm0");

@@ -419,6 +419,36 @@ static void the_unknown_is_a_warning_with_the_likely_word(_unused_ void **state)
     assert_contains(capture.text, "water.conf:6: unknown key A= in [Future]; ignored");
 }
 
+static void what_has_no_effect_is_a_warning(_unused_ void **state) {
+    static const char card[] = "[UICC modem-2]\nTransport=qmi\n";
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {GBA, ""},
+        {GBA "[Gba]\nUicc=modem-2\n", ""},
+        {GBA "[Gba]\nUicc=modem-3\n",
+         "enrol.d/water.conf: [Gba] Uicc=modem-3: keystrap.conf has no "
+         "card of that name, so the method gba cannot be"},
+        {GBA "[Token]\nToken=/t\n", "enrol.d/water.conf: [Token] Token=: only a MEF takes a token"},
+        {PSK "[Token]\nToken=/t\n[Gba]\nUicc=modem-3\n", ""},
+    };
+    _cleanup_conf_ struct conf *conf = NULL;
+
+    assert_int_equal(conf_parse("k.conf", card, strlen(card), &conf, NULL), 0);
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_enrol_profile_ struct enrol_profile *profile = profile_of(cases[i].text);
+        struct capture capture;
+
+        capture_start(&capture);
+        enrol_profile_warn(profile, conf);
+        capture_end(&capture);
+        if (cases[i].words[0])
+            assert_contains(capture.text, cases[i].words);
+        else
+            assert_string_equal(capture.text, "");
+    }
+}
+
 static void a_profile_s_name_is_that_of_a_card_in_style(_unused_ void **state) {
     static const char *const bad[] = {"", "Water", "a.b", "a/b", "seventeen-letters", "a b"};
     struct enrol_profile *profile = NULL;
@@ -711,6 +741,7 @@ int main(void) {
         cmocka_unit_test(what_fits_together_is_taken),
         cmocka_unit_test(a_list_ends_where_the_limit_is),
         cmocka_unit_test(the_unknown_is_a_warning_with_the_likely_word),
+        cmocka_unit_test(what_has_no_effect_is_a_warning),
         cmocka_unit_test(a_profile_s_name_is_that_of_a_card_in_style),
         cmocka_unit_test(values_make_the_profile_that_a_file_makes),
         cmocka_unit_test(a_document_is_refused_for_what_a_file_is_warned_of),
