@@ -66,27 +66,37 @@ int ctl_open(sd_bus **ret) {
 }
 
 const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]) {
-    if (!ctl->uicc) {
+    if (!ctl->profile && !ctl->uicc) {
         (void)snprintf(path, CTL_PATH_MAX, "%s", CTL_PATH);
         return CTL_MANAGER;
     }
-    (void)snprintf(path, CTL_PATH_MAX, "%s/uicc/%s", CTL_PATH, ctl->uicc);
+    (void)snprintf(path, CTL_PATH_MAX, "%s/%s/%s", CTL_PATH, ctl->profile ? "enrolment" : "uicc",
+                   ctl->profile ? ctl->profile : ctl->uicc);
     for (char *p = path; *p; p++)
         if (*p == '-')
             *p = '_';
-    return CTL_UICC;
+    return ctl->profile ? CTL_ENROLMENT : CTL_UICC;
 }
 
-const char *ctl_card_of(const char *path, char ret[CARD_NAME_MAX + 1]) {
-    static const char start[] = CTL_PATH "/uicc/";
+static const char *name_of(const char *path, const char *directory,
+                           char ret[CTL_OBJECT_NAME_MAX + 1]) {
+    size_t length = strlen(directory);
 
-    if (strncmp(path, start, sizeof(start) - 1) != 0)
+    if (strncmp(path, directory, length) != 0)
         return NULL;
-    (void)snprintf(ret, CARD_NAME_MAX + 1, "%s", path + sizeof(start) - 1);
+    (void)snprintf(ret, CTL_OBJECT_NAME_MAX + 1, "%s", path + length);
     for (char *p = ret; *p; p++)
         if (*p == '_')
             *p = '-';
     return ret;
+}
+
+const char *ctl_card_of(const char *path, char ret[CTL_OBJECT_NAME_MAX + 1]) {
+    return name_of(path, CTL_PATH "/uicc/", ret);
+}
+
+const char *ctl_profile_of(const char *path, char ret[CTL_OBJECT_NAME_MAX + 1]) {
+    return name_of(path, CTL_PATH "/enrolment/", ret);
 }
 
 int ctl_print_error(const char *method, const sd_bus_error *error, int r) {
@@ -95,7 +105,7 @@ int ctl_print_error(const char *method, const sd_bus_error *error, int r) {
         return EX_UNAVAILABLE;
     }
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
-        ctl_error("No card of that name is configured. See \"keystrapctl status\".");
+        ctl_error("No card or profile of that name is configured. See \"keystrapctl status\".");
         return EX_USAGE;
     }
     r = error_map_client(error->name);
@@ -120,6 +130,23 @@ int ctl_call(const struct ctl *ctl, sd_bus *bus, const char *method, sd_bus_mess
     r = sd_bus_call_methodv(bus, CTL_NAME, path, interface, method, &error, ret, types, ap);
     va_end(ap);
     return r >= 0 ? EX_OK : ctl_print_error(method, &error, r);
+}
+
+int ctl_get_all(sd_bus *bus, const char *path, const char *interface, json_t **ret) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_call_method(bus, CTL_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &error,
+                           &m, "s", interface);
+    if (r < 0)
+        return ctl_print_error("GetAll", &error, r);
+    *ret = ctl_read_dict(m, "sv");
+    if (!*ret) {
+        ctl_error("keystrapd's answer is malformed.");
+        return EX_PROTOCOL;
+    }
+    return EX_OK;
 }
 
 /* JSON's integers end at 2^63 - 1; what is beyond means "never" anyway. */
@@ -176,15 +203,16 @@ static int read_texts(sd_bus_message *m, const char *type, json_t **ret) {
     return 1;
 }
 
-/* The Methods of an enrolment: an array of four strings each. */
-static int read_rows(sd_bus_message *m, json_t **ret) {
+/* The Methods of an enrolment. */
+static int read_methods(sd_bus_message *m, json_t **ret) {
     const char *a, *b, *c, *d;
     json_t *array = json_array();
     int r;
 
     r = array ? sd_bus_message_enter_container(m, 'a', "(ssss)") : -ENOMEM;
     while (r >= 0 && (r = sd_bus_message_read(m, "(ssss)", &a, &b, &c, &d)) > 0)
-        if (json_array_append_new(array, json_pack("[s,s,s,s]", a, b, c, d)) < 0)
+        if (json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "Method", a, "Verdict",
+                                                   b, "Outcome", c, "Text", d)) < 0)
             r = -ENOMEM;
     if (r >= 0)
         r = sd_bus_message_exit_container(m);
@@ -198,22 +226,22 @@ static int read_rows(sd_bus_message *m, json_t **ret) {
 
 static int read_variant(sd_bus_message *m, json_t **ret) {
     const char *type;
-    bool texts, rows;
+    bool texts, methods;
     int r, taken;
 
     r = sd_bus_message_peek_type(m, NULL, &type);
     if (r < 0)
         return r;
     texts = strcmp(type, "as") == 0 || strcmp(type, "ao") == 0;
-    rows = strcmp(type, "a(ssss)") == 0;
-    if (!texts && !rows && (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0])))
+    methods = strcmp(type, "a(ssss)") == 0;
+    if (!texts && !methods && (type[0] == '\0' || type[1] != '\0' || !strchr("sbiut", type[0])))
         return sd_bus_message_skip(m, "v") < 0 ? -EBADMSG : 0;
     r = sd_bus_message_enter_container(m, 'v', type);
     if (r < 0)
         return r;
-    taken = texts  ? read_texts(m, type + 1, ret)
-            : rows ? read_rows(m, ret)
-                   : read_value(m, type, ret);
+    taken = texts     ? read_texts(m, type + 1, ret)
+            : methods ? read_methods(m, ret)
+                      : read_value(m, type, ret);
     if (taken < 0)
         return taken;
     r = sd_bus_message_exit_container(m);
@@ -262,6 +290,12 @@ int ctl_print_json(json_t *object) {
         return EX_IOERR;
     }
     return EX_OK;
+}
+
+const char *ctl_text_of(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text && text[0] ? text : "-";
 }
 
 const char *ctl_time(uint64_t usec, char *ret, size_t size) {

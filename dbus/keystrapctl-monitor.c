@@ -3,7 +3,8 @@
 /*
  * keystrapctl monitor: how things stand, and then every change, as it comes.
  *
- * Without --uicc it tells what the Manager says, which speaks of the first card, and beside it what the other cards say.
+ * Without --uicc and --profile it tells what the Manager says, which speaks of the first card, and beside it what the other
+ * cards and the profiles say.
  */
 
 #include <errno.h>
@@ -19,6 +20,23 @@
 #include "text.h"
 #include "util.h"
 
+/* Whose change it is: of the object that the user has asked for, which is not named in every line, or of another. */
+struct whose {
+    const char *member; /* of JSON that has the name; NULL for the own object */
+    char name[CTL_OBJECT_NAME_MAX + 1];
+};
+
+static struct whose whose(const char *path) {
+    struct whose ret = {0};
+
+    if (ctl_card_of(path, ret.name))
+        ret.member = "Uicc";
+    else if (ctl_profile_of(path, ret.name))
+        ret.member = "Profile";
+    return ret;
+}
+
+/* Texts with a space between, methods of a profile with what became of them. */
 static void join(const json_t *array, char *ret, size_t size) {
     const json_t *value;
     size_t i;
@@ -26,11 +44,17 @@ static void join(const json_t *array, char *ret, size_t size) {
     json_array_foreach(array, i, value) {
         const size_t used = strlen(ret);
 
-        (void)snprintf(ret + used, size - used, "%s%s", i > 0 ? " " : "", json_string_value(value));
+        if (json_is_object(value))
+            (void)snprintf(ret + used, size - used, "%s%s %s (%s)", i > 0 ? ", " : "",
+                           ctl_text_of(value, "Method"), ctl_text_of(value, "Verdict"),
+                           ctl_text_of(value, "Outcome"));
+        else
+            (void)snprintf(ret + used, size - used, "%s%s", i > 0 ? " " : "",
+                           json_string_value(value));
     }
 }
 
-static void print_change(const char *card, const char *name, const json_t *value) {
+static void print_change(const struct whose *whose, const char *name, const json_t *value) {
     char now[32], text[FAILURE_TEXT_MAX] = "";
 
     if (json_is_string(value))
@@ -41,24 +65,25 @@ static void print_change(const char *card, const char *name, const json_t *value
         join(value, text, sizeof(text));
     else
         (void)snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    printf("%s  %s%s%-16s %s\n", ctl_time(now_realtime_usec(), now, sizeof(now)), card ? card : "",
-           card ? ": " : "", name, text);
+    printf("%s  ", ctl_time(now_realtime_usec(), now, sizeof(now)));
+    if (whose->member)
+        printf("%s%s: ", strcmp(whose->member, "Profile") == 0 ? "enrolment " : "", whose->name);
+    printf("%-16s %s\n", name, text);
 }
 
-/* What goes on with which card; the Manager, or the card that the user named, is not named in every line. */
-static void print_object(const struct ctl *ctl, const char *card, json_t *object) {
+static void print_object(const struct ctl *ctl, const struct whose *whose, json_t *object) {
     const char *name;
     json_t *value;
 
     if (!object)
         return;
     if (ctl->json) {
-        if (card)
-            (void)json_object_set_new(object, "Uicc", json_string(card));
+        if (whose->member)
+            (void)json_object_set_new(object, whose->member, json_string(whose->name));
         (void)ctl_print_json(object);
         return;
     }
-    json_object_foreach(object, name, value) print_change(card, name, value);
+    json_object_foreach(object, name, value) print_change(whose, name, value);
     (void)fflush(stdout);
     json_decref(object);
 }
@@ -71,6 +96,11 @@ struct monitor {
     bool begun;               /* how things stand was told, and changes follow */
 };
 
+/* Whether the user has asked for one card or profile alone. */
+static bool is_one(const struct monitor *monitor) {
+    return monitor->ctl.uicc || monitor->ctl.profile;
+}
+
 static void note_first(struct monitor *monitor, const json_t *object) {
     const char *path = json_string_value(json_array_get(json_object_get(object, "Uiccs"), 0));
 
@@ -81,27 +111,28 @@ static void note_first(struct monitor *monitor, const json_t *object) {
 static void on_properties(struct monitor *monitor, sd_bus_message *m) {
     const char *path = sd_bus_message_get_path(m), *interface;
     bool own = strcmp(path, monitor->path) == 0;
-    char name[CARD_NAME_MAX + 1];
+    struct whose of = own ? (struct whose){0} : whose(path);
     json_t *object;
 
     if (sd_bus_message_read(m, "s", &interface) < 0 || strncmp(interface, CTL_NAME ".", 20) != 0)
         return;
-    if (!own && (monitor->ctl.uicc || strcmp(path, monitor->first) == 0))
+    if (!own && (is_one(monitor) || strcmp(path, monitor->first) == 0))
         return;
     object = ctl_read_dict(m, "sv");
     note_first(monitor, object);
-    print_object(&monitor->ctl, own ? NULL : ctl_card_of(path, name), object);
+    print_object(&monitor->ctl, &of, object);
 }
 
 static void on_card(struct monitor *monitor, sd_bus_message *m) {
     const char *path, *reader = "", *member = sd_bus_message_get_member(m);
-    char name[CARD_NAME_MAX + 1];
+    struct whose of;
 
-    if (monitor->ctl.uicc || sd_bus_message_read(m, "o", &path) < 0)
+    if (is_one(monitor) || sd_bus_message_read(m, "o", &path) < 0)
         return;
     if (sd_bus_message_at_end(m, true) == 0 && sd_bus_message_read(m, "s", &reader) < 0)
         return;
-    print_object(&monitor->ctl, ctl_card_of(path, name), json_pack("{s:s}", member, reader));
+    of = whose(path);
+    print_object(&monitor->ctl, &of, json_pack("{s:s}", member, reader));
 }
 
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -129,7 +160,7 @@ static int on_all(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0; /* nobody is there yet, and may come */
     object = ctl_read_dict(m, "sv");
     note_first(monitor, object);
-    print_object(&monitor->ctl, NULL, object);
+    print_object(&monitor->ctl, &(struct whose){0}, object);
     return 0;
 }
 

@@ -77,6 +77,11 @@ static int print_json(const struct keystrap_naf_key *key, enum ctl_format format
     object = json_pack("{s:s, s:I, s:I}", enrolment ? "KeyId" : "Btid", keystrap_naf_key_btid(key),
                        "Expires", (json_int_t)keystrap_naf_key_expires(key), "BootTimeExpires",
                        (json_int_t)keystrap_naf_key_expires_boottime(key));
+    if (object && enrolment)
+        (void)json_object_update_new(object, json_pack("{s:s, s:s, s:i}", "Profile",
+                                                       keystrap_naf_key_profile(key), "Method",
+                                                       keystrap_naf_key_method(key), "Suid",
+                                                       (int)keystrap_naf_key_suid(key)));
     text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     if (!text) {
@@ -100,6 +105,9 @@ static int print_plain(const struct keystrap_naf_key *key, enum ctl_format forma
     if (format == CTL_FORMAT_NONE) {
         printf("%s    %s\nExpires  %s\n", enrolment ? "KeyId" : "B-TID", keystrap_naf_key_btid(key),
                ctl_time(keystrap_naf_key_expires(key), when, sizeof(when)));
+        if (enrolment)
+            printf("Profile  %s\nMethod   %s\n", keystrap_naf_key_profile(key),
+                   keystrap_naf_key_method(key));
         return fflush(stdout) == EOF ? EX_IOERR : EX_OK;
     }
     r = write_key(key, format);

@@ -16,25 +16,33 @@
 #include "keystrapctl.h"
 #include "util.h"
 
+/* What --profile= and the arguments mean to a command. */
+enum profile_use {
+    PROFILE_NONE,
+    PROFILE_OPTION,   /* --profile= */
+    PROFILE_ARGUMENT, /* the first argument is the name of a profile */
+};
+
 static const struct command {
     const char *name;
     int (*run)(const struct ctl *ctl);
     int min, max; /* arguments */
     const char *takes;
+    enum profile_use profile;
 } commands[] = {
-    {"status", ctl_status, 0, 0, "no argument"},
-    {"bootstrap", ctl_bootstrap, 0, 0, "no argument"},
-    {"forget", ctl_forget, 0, 0, "no argument"},
-    {"naf-key", ctl_naf_key, 1, 1, "the name of a NAF"},
-    {"monitor", ctl_monitor, 0, 0, "no argument"},
-    {"doctor", ctl_doctor, 0, 0, "no argument"},
-    {"se", ctl_se, 1, 1000, "an AID and commands"},
-    {"enrol", ctl_enrol, 0, 1, "the name of a profile"},
-    {"renew", ctl_renew, 1, 1, "the name of a profile"},
-    {"forget-enrolment", ctl_forget_enrolment, 1, 1, "the name of a profile"},
-    {"get-key", ctl_get_key, 2, 2, "km, kpsa or usage, and the target"},
-    {"configure", ctl_configure, 1, 1, "the name of a signed document's file"},
-    {"version", ctl_version, 0, 0, "no argument"},
+    {"status", ctl_status, 0, 0, "no argument", PROFILE_OPTION},
+    {"bootstrap", ctl_bootstrap, 0, 0, "no argument", PROFILE_NONE},
+    {"forget", ctl_forget, 0, 0, "no argument", PROFILE_NONE},
+    {"naf-key", ctl_naf_key, 1, 1, "the name of a NAF", PROFILE_NONE},
+    {"monitor", ctl_monitor, 0, 0, "no argument", PROFILE_OPTION},
+    {"doctor", ctl_doctor, 0, 0, "no argument", PROFILE_NONE},
+    {"se", ctl_se, 1, 1000, "an AID and commands", PROFILE_NONE},
+    {"enrol", ctl_enrol, 0, 1, "the name of a profile, or nothing", PROFILE_ARGUMENT},
+    {"renew", ctl_renew, 1, 1, "the name of a profile", PROFILE_ARGUMENT},
+    {"forget-enrolment", ctl_forget_enrolment, 1, 1, "the name of a profile", PROFILE_ARGUMENT},
+    {"get-key", ctl_get_key, 2, 2, "km, kpsa or usage, and the target", PROFILE_OPTION},
+    {"configure", ctl_configure, 1, 1, "the file of a signed document", PROFILE_NONE},
+    {"version", ctl_version, 0, 0, "no argument", PROFILE_NONE},
 };
 
 static void print_help(void) {
@@ -53,15 +61,17 @@ static void print_help(void) {
          "  se AID [APDU...]     select an application on the card and send it commands, all in "
          "hex\n"
          "  enrol [PROFILE]      enrol by a profile, or by all\n"
-         "  renew PROFILE        likewise, whatever is there\n"
-         "  forget-enrolment PROFILE  erase what is kept of an enrolment, and tell the MEF\n"
-         "  get-key KIND PEER    get a key with an enrolment's target: km, kpsa or usage\n"
-         "    --profile=NAME     of that profile\n"
-         "    --suid=N           the usage of a usage-constrained key\n"
-         "  configure FILE       set profiles as a signed document says\n"
+         "  renew PROFILE        enrol anew, whatever is there\n"
+         "  forget-enrolment PROFILE\n"
+         "                       erase what is kept of an enrolment, and tell the MEF\n"
+         "  get-key KIND PEER    get a key of an enrolment: km, kpsa or usage, with its target\n"
+         "    --suid=N           usage of a usage-constrained key, 21 to 25 (the profile's own)\n"
+         "    --format, --show   as for naf-key\n"
+         "  configure FILE       set and remove profiles as a signed document says; - is stdin\n"
          "  version              of this program\n"
          "\n"
          "  --uicc=NAME          of that card, where the gateway has several\n"
+         "  --profile=NAME       of that enrolment profile: status, monitor, get-key\n"
          "  --json               print JSON\n"
          "  --help               print this\n"
          "\n"
@@ -99,17 +109,17 @@ static int set_ua(struct ctl *ctl, const char *text) {
     return EX_OK;
 }
 
-/* It becomes part of a path, too. */
-static int set_uicc(struct ctl *ctl, const char *name) {
+/* Of a card or a profile; it becomes part of a path, too. */
+static int set_name(const char *what, const char *name, const char **ret) {
     size_t length = strlen(name);
 
-    if (length == 0 || length > CARD_NAME_MAX ||
+    if (length == 0 || length > CTL_OBJECT_NAME_MAX ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length) {
-        ctl_error("--uicc=%s: must be the name of a card, 1 to %u of a-z, 0-9 and -.", name,
-                  CARD_NAME_MAX);
+        ctl_error("%s%s: must be a name of 1 to %u of a-z, 0-9 and -.", what, name,
+                  CTL_OBJECT_NAME_MAX);
         return EX_USAGE;
     }
-    ctl->uicc = name;
+    *ret = name;
     return EX_OK;
 }
 
@@ -152,16 +162,42 @@ static int set_option(struct ctl *ctl, int option, const char *value) {
         ctl->force = true;
         return EX_OK;
     case OPTION_UICC:
-        return set_uicc(ctl, value);
+        return set_name("--uicc=", value, &ctl->uicc);
     case OPTION_PROFILE:
-        ctl->profile = value;
-        return EX_OK;
+        return set_name("--profile=", value, &ctl->profile);
     case OPTION_SUID:
         return set_suid(ctl, value);
     default:
         /* getopt_long() has said what is wrong */
         return EX_USAGE;
     }
+}
+
+/* What is behind the options: a command, and what it takes. */
+static int parse_arguments(int argc, char **argv, struct ctl *ctl, const struct command **ret) {
+    for (size_t i = 0; optind < argc && i < ELEMENTS(commands); i++)
+        if (strcmp(commands[i].name, argv[optind]) == 0)
+            *ret = &commands[i];
+    if (!*ret) {
+        ctl_error("%s: see keystrapctl --help.",
+                  optind < argc ? "There is no such command" : "A command is missing");
+        return EX_USAGE;
+    }
+    ctl->arguments = argv + optind + 1;
+    ctl->arguments_count = argc - optind - 1;
+    if (ctl->arguments_count < (*ret)->min || ctl->arguments_count > (*ret)->max) {
+        ctl_error("%s takes %s.", (*ret)->name, (*ret)->takes);
+        return EX_USAGE;
+    }
+    /* To go on without it would be to forget, for one, more than was meant. */
+    if (ctl->profile && (*ret)->profile != PROFILE_OPTION) {
+        ctl_error("%s does not take --profile.", (*ret)->name);
+        return EX_USAGE;
+    }
+    ctl->naf_fqdn = ctl->arguments_count > 0 ? ctl->arguments[0] : NULL;
+    if ((*ret)->profile == PROFILE_ARGUMENT && ctl->arguments_count > 0)
+        return set_name("", ctl->arguments[0], &ctl->profile);
+    return EX_OK;
 }
 
 /* Returns EX_OK with the command, or -1 where help was asked for and given, or EX_USAGE. */
@@ -187,22 +223,7 @@ static int parse(int argc, char **argv, struct ctl *ctl, const struct command **
         if (r != EX_OK)
             return r;
     }
-    for (size_t i = 0; optind < argc && i < ELEMENTS(commands); i++)
-        if (strcmp(commands[i].name, argv[optind]) == 0)
-            *ret = &commands[i];
-    if (!*ret) {
-        ctl_error("%s: see keystrapctl --help.",
-                  optind < argc ? "There is no such command" : "A command is missing");
-        return EX_USAGE;
-    }
-    ctl->arguments = argv + optind + 1;
-    ctl->arguments_count = argc - optind - 1;
-    if (ctl->arguments_count < (*ret)->min || ctl->arguments_count > (*ret)->max) {
-        ctl_error("%s takes %s.", (*ret)->name, (*ret)->takes);
-        return EX_USAGE;
-    }
-    ctl->naf_fqdn = ctl->arguments_count > 0 ? ctl->arguments[0] : NULL;
-    return EX_OK;
+    return parse_arguments(argc, argv, ctl, ret);
 }
 
 int main(int argc, char **argv) {

@@ -29,7 +29,9 @@ enum ctl_format {
     CTL_FORMAT_BASE64,
 };
 
-#define CTL_PATH_MAX (sizeof(CTL_PATH "/uicc/") + CARD_NAME_MAX)
+/* A card's or a profile's name; both are of the same characters and length. */
+#define CTL_OBJECT_NAME_MAX CARD_NAME_MAX
+#define CTL_PATH_MAX (sizeof(CTL_PATH "/enrolment/") + CTL_OBJECT_NAME_MAX)
 
 /* The command line. */
 struct ctl {
@@ -41,9 +43,9 @@ struct ctl {
     const char *naf_fqdn;
     char *const *arguments; /* behind the command */
     int arguments_count;
-    const char *profile; /* of get-key; NULL for none in particular */
-    unsigned suid;       /* likewise, 0 for none */
-    const char *uicc; /* the name of a card; NULL for none in particular */
+    const char *uicc;    /* the name of a card; NULL for none in particular */
+    const char *profile; /* the name of a profile; likewise */
+    unsigned suid;       /* 0 for none */
 };
 
 int ctl_status(const struct ctl *ctl);
@@ -59,6 +61,11 @@ int ctl_enrol(const struct ctl *ctl);
 int ctl_renew(const struct ctl *ctl);
 int ctl_forget_enrolment(const struct ctl *ctl);
 int ctl_configure(const struct ctl *ctl);
+
+/**
+ * ctl_text_of() - the member @name of a JSON object; "-" where it is empty or no string
+ */
+const char *ctl_text_of(const json_t *object, const char *name);
 
 /**
  * ctl_print_enrolment() - one profile for people, from its properties
@@ -83,7 +90,7 @@ int ctl_exit_status(int r);
 int ctl_open(sd_bus **ret);
 
 /**
- * ctl_object() - the object and interface that commands go to: of the card that the user named, else the Manager
+ * ctl_object() - the object and interface that commands go to: of the profile or card that the user named, else the Manager
  * @path: gets the path
  *
  * Return: the interface.
@@ -91,9 +98,11 @@ int ctl_open(sd_bus **ret);
 const char *ctl_object(const struct ctl *ctl, char path[CTL_PATH_MAX]);
 
 /**
- * ctl_card_of() - the name of the card whose object @path is, to @ret; NULL where it is no card's
+ * ctl_card_of(), ctl_profile_of() - the name of the card, or the profile, whose object @path is, to @ret; NULL where it is
+ * none's
  */
-const char *ctl_card_of(const char *path, char ret[CARD_NAME_MAX + 1]);
+const char *ctl_card_of(const char *path, char ret[CTL_OBJECT_NAME_MAX + 1]);
+const char *ctl_profile_of(const char *path, char ret[CTL_OBJECT_NAME_MAX + 1]);
 
 /**
  * ctl_call() - call a method of that object and wait; @types as for sd_bus_message_append()
@@ -104,6 +113,13 @@ int ctl_call(const struct ctl *ctl, sd_bus *bus, const char *method, sd_bus_mess
              const char *types, ...);
 
 /**
+ * ctl_get_all() - the properties of @interface at @path as a JSON object, a new reference; an error has been printed
+ *
+ * Return: EX_OK, or the exit status.
+ */
+int ctl_get_all(sd_bus *bus, const char *path, const char *interface, json_t **ret);
+
+/**
  * ctl_print_error() - why a call failed: @error, or @r where the bus has no words
  *
  * Return: the exit status.
@@ -111,8 +127,8 @@ int ctl_call(const struct ctl *ctl, sd_bus *bus, const char *method, sd_bus_mess
 int ctl_print_error(const char *method, const sd_bus_error *error, int r);
 
 /**
- * ctl_read_dict() - an a{sv} or a{st} of the simple types, and of arrays of strings and paths, as a JSON object; entries of
- * other types are left out
+ * ctl_read_dict() - an a{sv} or a{st} of the simple types, of arrays of strings and paths, and of the methods of a profile,
+ * as a JSON object; entries of other types are left out
  *
  * Return: a new reference; NULL for a malformed message or no memory.
  */

@@ -148,6 +148,18 @@ PUBLIC uint64_t keystrap_naf_key_expires_boottime(const struct keystrap_naf_key 
     return key->expires_boottime;
 }
 
+PUBLIC const char *keystrap_naf_key_method(const struct keystrap_naf_key *key) {
+    return key->method;
+}
+
+PUBLIC const char *keystrap_naf_key_profile(const struct keystrap_naf_key *key) {
+    return key->profile;
+}
+
+PUBLIC unsigned keystrap_naf_key_suid(const struct keystrap_naf_key *key) {
+    return key->suid;
+}
+
 PUBLIC const char *keystrap_naf_key_base64(const struct keystrap_naf_key *key) {
     return key->base64;
 }

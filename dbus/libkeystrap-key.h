@@ -21,7 +21,10 @@ struct keystrap_naf_key {
     uint8_t data[NAF_KEY_LENGTH];
     uint8_t excess; /* where an octet too many would go */
     char base64[KEY_BASE64_SIZE];
-    char btid[BTID_MAX + 1];
+    char btid[KEY_ID_MAX + 1];
+    unsigned suid; /* this and what follows of an enrolment's key */
+    char method[16];
+    char profile[PROFILE_NAME_MAX + 1];
 };
 
 /**

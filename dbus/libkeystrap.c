@@ -85,6 +85,32 @@ PUBLIC const char *keystrap_last_error_name(const struct keystrap *keystrap) {
 
 /* --- The answer ---------------------------------------------------------------------------------- */
 
+static int read_text(sd_bus_message *m, char *ret, size_t size) {
+    const char *text;
+    int r;
+
+    r = sd_bus_message_read(m, "v", "s", &text);
+    if (r < 0)
+        return r;
+    if (strlen(text) >= size)
+        return -EBADMSG;
+    memcpy(ret, text, strlen(text) + 1);
+    return 0;
+}
+
+/* What is not known is skipped: a later agent may say more. */
+static int read_info_value(sd_bus_message *m, const char *name, struct keystrap_naf_key *key) {
+    if (strcmp(name, "BootTimeExpires") == 0)
+        return sd_bus_message_read(m, "v", "t", &key->expires_boottime);
+    if (strcmp(name, "Method") == 0)
+        return read_text(m, key->method, sizeof(key->method));
+    if (strcmp(name, "Profile") == 0)
+        return read_text(m, key->profile, sizeof(key->profile));
+    if (strcmp(name, "Suid") == 0)
+        return sd_bus_message_read(m, "v", "u", &key->suid);
+    return sd_bus_message_skip(m, "v");
+}
+
 static int read_info(sd_bus_message *m, struct keystrap_naf_key *key) {
     const char *name;
     int r;
@@ -94,12 +120,8 @@ static int read_info(sd_bus_message *m, struct keystrap_naf_key *key) {
         return r;
     while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
         r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-            return r;
-        if (strcmp(name, "BootTimeExpires") == 0)
-            r = sd_bus_message_read(m, "v", "t", &key->expires_boottime);
-        else
-            r = sd_bus_message_skip(m, "v");
+        if (r >= 0)
+            r = read_info_value(m, name, key);
         if (r < 0)
             return r;
         r = sd_bus_message_exit_container(m);
@@ -122,7 +144,7 @@ static int read_answer(struct keystrap *keystrap, sd_bus_message *m, struct keys
                     "The agent's answer is not what org.keystrap.Agent1.Keys promises.");
     if (btid[0] == '\0' || strlen(btid) >= sizeof(key->btid))
         return fail(keystrap, -EBADMSG, SD_BUS_ERROR_INCONSISTENT_MESSAGE,
-                    "The agent's answer has no B-TID, or one that is too long.");
+                    "The agent's answer has no identifier of the key, or one that is too long.");
     memcpy(key->btid, btid, strlen(btid) + 1);
     if (key_read(key, fd, patience) < 0)
         return fail(keystrap, -EBADMSG, SD_BUS_ERROR_INCONSISTENT_MESSAGE,
@@ -183,6 +205,7 @@ static int ask(struct keystrap *keystrap, sd_bus_message *question, sd_bus_messa
                 error.message ? error.message : error.name);
 }
 
+/* Ask, and make a key of the answer. */
 static int take_key(struct keystrap *keystrap, sd_bus_message *question,
                     struct keystrap_naf_key **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
@@ -225,6 +248,24 @@ PUBLIC int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fq
     return take_key(keystrap, question, ret);
 }
 
+static int build_wish(struct keystrap *keystrap, const char *kind, const char *peer,
+                      const char *profile, unsigned suid, sd_bus_message **ret) {
+    int r;
+
+    r = sd_bus_message_new_method_call(keystrap->bus, ret, "org.keystrap.Agent1",
+                                       "/org/keystrap/Agent1", "org.keystrap.Agent1.Keys",
+                                       "GetKey");
+    if (r >= 0)
+        r = sd_bus_message_append(*ret, "ss", kind, peer);
+    if (r >= 0)
+        r = sd_bus_message_open_container(*ret, 'a', "{sv}");
+    if (r >= 0 && profile)
+        r = sd_bus_message_append(*ret, "{sv}", "Profile", "s", profile);
+    if (r >= 0 && suid)
+        r = sd_bus_message_append(*ret, "{sv}", "Suid", "u", suid);
+    return r < 0 ? r : sd_bus_message_close_container(*ret);
+}
+
 PUBLIC int keystrap_get_key(struct keystrap *keystrap, const char *kind, const char *peer,
                             const char *profile, unsigned suid, struct keystrap_naf_key **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *question = NULL;
@@ -234,23 +275,11 @@ PUBLIC int keystrap_get_key(struct keystrap *keystrap, const char *kind, const c
         return -EINVAL;
     if (!kind || !peer || !ret)
         return fail(keystrap, -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
-                    "keystrap_get_key() needs a kind and a peer.");
+                    "keystrap_get_key() needs a kind, a peer and a place for the key.");
     r = ensure_bus(keystrap);
     if (r < 0)
         return r;
-    r = sd_bus_message_new_method_call(keystrap->bus, &question, "org.keystrap.Agent1",
-                                       "/org/keystrap/Agent1", "org.keystrap.Agent1.Keys",
-                                       "GetKey");
-    if (r >= 0)
-        r = sd_bus_message_append(question, "ss", kind, peer);
-    if (r >= 0)
-        r = sd_bus_message_open_container(question, 'a', "{sv}");
-    if (r >= 0 && profile)
-        r = sd_bus_message_append(question, "{sv}", "Profile", "s", profile);
-    if (r >= 0 && suid)
-        r = sd_bus_message_append(question, "{sv}", "Suid", "u", suid);
-    if (r >= 0)
-        r = sd_bus_message_close_container(question);
+    r = build_wish(keystrap, kind, peer, profile, suid, &question);
     if (r < 0)
         return fail(keystrap, r == -ENOMEM ? -ENOMEM : -EINVAL, SD_BUS_ERROR_INVALID_ARGS,
                     "A name is not UTF-8, or there is no memory.");

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * libkeystrap: an application's way to its GBA keys.
+ * libkeystrap: an application's way to its keys, those of GBA and those of an enrolment (oneM2M).
  *
  *     struct keystrap *ks = NULL;
  *     struct keystrap_naf_key *key = NULL;
@@ -76,16 +76,24 @@ int keystrap_derive_naf_key(struct keystrap *keystrap, const char *naf_fqdn,
                             const uint8_t *ua_protocol, unsigned flags,
                             struct keystrap_naf_key **ret);
 
+/* Kinds of keys of an enrolment, oneM2M TS-0003 10.3. */
+#define KEYSTRAP_KEY_KM    "km"    /* with a MAF */
+#define KEYSTRAP_KEY_KPSA  "kpsa"  /* with an Enrolee B */
+#define KEYSTRAP_KEY_USAGE "usage" /* usage-constrained, with either */
+
 /**
- * keystrap_get_key() - a key of an enrolment (oneM2M), after enrolling where that was not done yet
- * @kind: "km", "kpsa" or "usage"
+ * keystrap_get_key() - a key of an enrolment, after enrolling where that was not done yet
+ * @kind: KEYSTRAP_KEY_KM, KEYSTRAP_KEY_KPSA or KEYSTRAP_KEY_USAGE
  * @peer: the enrolment target: MAF-ID, CSE-ID or AE-ID
  * @profile: the profile's name; NULL for the first with that target
- * @suid: the usage of a usage-constrained key; 0 for the profile's own
+ * @suid: the usage of a usage-constrained key, 21 to 25; 0 for the profile's own, and with the other kinds
  *
- * What keystrap_naf_key_btid() gives of such a key is its identifier: KeId, KmID or B-TID.
+ * The key has 32 octets, and everything below is good for it. What keystrap_naf_key_btid() gives of it is its identifier, to
+ * be presented to @peer: KeId, the one that the MEF assigned, or B-TID where the gateway enrols with GBA. The card chosen with
+ * keystrap_set_uicc() does not matter: the profile names one.
  *
- * Return: as keystrap_derive_naf_key().
+ * Return: 0 and *@ret, which keystrap_naf_key_free() erases and releases; else as keystrap_derive_naf_key(), -EHOSTUNREACH and
+ * -EKEYREJECTED being said of the MEF as well.
  */
 int keystrap_get_key(struct keystrap *keystrap, const char *kind, const char *peer,
                      const char *profile, unsigned suid, struct keystrap_naf_key **ret);
@@ -109,6 +117,14 @@ int keystrap_naf_key_locked(const struct keystrap_naf_key *key);
 const char *keystrap_naf_key_btid(const struct keystrap_naf_key *key);
 uint64_t keystrap_naf_key_expires(const struct keystrap_naf_key *key);          /* microseconds since the epoch, UTC */
 uint64_t keystrap_naf_key_expires_boottime(const struct keystrap_naf_key *key); /* CLOCK_BOOTTIME, microseconds */
+
+/**
+ * keystrap_naf_key_method(), keystrap_naf_key_profile(), keystrap_naf_key_suid() - of an enrolment's key how the gateway has
+ * enrolled, "gba", "certificate" or "psk", the name of the profile, and the usage, 0 for none; of any other key "" and 0
+ */
+const char *keystrap_naf_key_method(const struct keystrap_naf_key *key);
+const char *keystrap_naf_key_profile(const struct keystrap_naf_key *key);
+unsigned keystrap_naf_key_suid(const struct keystrap_naf_key *key);
 
 /**
  * keystrap_naf_key_base64() - the key as the password of HTTP Digest (TS 24.109 5.2): base64, terminated,

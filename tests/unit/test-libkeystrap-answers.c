@@ -47,6 +47,12 @@ static int lie_about_the_key(sd_bus_message *m, const char *how) {
     if (strcmp(how, "bad-info") == 0)
         r = sd_bus_reply_method_return(m, "shta{sv}", btid, fds[0], 1ull, 1, "BootTimeExpires", "s",
                                        "soon");
+    else if (strcmp(how, "bad-suid") == 0)
+        r = sd_bus_reply_method_return(m, "shta{sv}", btid, fds[0], 1ull, 1, "Suid", "s", "21");
+    else if (strcmp(how, "long-profile") == 0 || strcmp(how, "long-method") == 0)
+        r = sd_bus_reply_method_return(m, "shta{sv}", btid, fds[0], 1ull, 1,
+                                       strcmp(how, "long-profile") == 0 ? "Profile" : "Method", "s",
+                                       "a-name-of-seventeen");
     else
         r = sd_bus_reply_method_return(m, "shta{sv}", btid, fds[0], 1ull, 1, "SomethingNew", "as",
                                        1, "to be skipped");
@@ -94,6 +100,7 @@ static void serve(sd_event *event, struct other_side *side) {
         assert_return_code(sd_bus_request_name(bus, SERVICE_BUS_NAME, 0), 0);
     } else {
         fake_agent_init(&agent);
+        (void)fake_agent_add_profile(&agent, "water");
         side->agent = &agent;
         assert_int_equal(service_new(event, &agent, &service, &failure), 0);
     }
@@ -205,6 +212,68 @@ static void the_card_that_was_chosen_is_asked_and_a_b_tid_invalidated(void **sta
     assert_int_equal(keystrap_invalidate(keystrap, "unknown"), -EACCES);
 }
 
+static void a_key_of_an_enrolment_is_whole_and_says_whose_it_is(void **state) {
+    struct keystrap_naf_key *key = NULL;
+
+    assert_int_equal(
+        keystrap_get_key(*state, KEYSTRAP_KEY_USAGE, "maf.example.com", "water", 23, &key), 0);
+    assert_string_equal(other.agent->kind, "usage");
+    assert_string_equal(other.agent->peer, "maf.example.com");
+    assert_string_equal(other.agent->profile, "water");
+    assert_string_equal(keystrap_naf_key_btid(key), FAKE_KE_ID);
+    assert_int_equal(keystrap_naf_key_length(key), NAF_KEY_LENGTH);
+    for (size_t i = 0; i < NAF_KEY_LENGTH; i++)
+        assert_int_equal(keystrap_naf_key_data(key)[i], fake_key_octet("maf.example.com", i));
+    assert_int_equal(keystrap_naf_key_expires(key), FAKE_EXPIRES_UTC);
+    assert_int_equal(keystrap_naf_key_expires_boottime(key), FAKE_EXPIRES_BOOT);
+    assert_string_equal(keystrap_naf_key_method(key), "psk");
+    assert_string_equal(keystrap_naf_key_profile(key), "water");
+    assert_int_equal(keystrap_naf_key_suid(key), 23);
+    keystrap_naf_key_free(key);
+}
+
+static void without_profile_and_suid_the_agent_chooses(void **state) {
+    struct keystrap_naf_key *key = NULL;
+
+    assert_int_equal(keystrap_get_key(*state, KEYSTRAP_KEY_KM, "maf.example.com", NULL, 0, &key),
+                     0);
+    assert_string_equal(other.agent->kind, "km");
+    assert_string_equal(other.agent->profile, "(null)");
+    assert_int_equal(keystrap_naf_key_suid(key), 0);
+    keystrap_naf_key_free(key);
+    /* A key of GBA is of no profile. */
+    assert_int_equal(
+        keystrap_derive_naf_key(*state, "naf.example.com", KEYSTRAP_UA_HTTP_DIGEST, 0, &key), 0);
+    assert_string_equal(keystrap_naf_key_method(key), "");
+    assert_string_equal(keystrap_naf_key_profile(key), "");
+    assert_int_equal(keystrap_naf_key_suid(key), 0);
+    keystrap_naf_key_free(key);
+}
+
+static void a_key_of_an_enrolment_that_is_not_to_be_had_says_why(void **state) {
+    static const struct {
+        int code, client;
+    } cases[] = {
+        {ACCESS_E_DENIED, -EACCES},       {ENROL_E_KIND, -EINVAL},
+        {ENROL_E_METHODS, -EKEYREJECTED}, {MEF_E_BUSY, -EHOSTUNREACH},
+        {MEF_E_REFUSED, -EKEYREJECTED},   {HTTP_E_TIMEOUT, -ETIMEDOUT},
+    };
+    struct keystrap_naf_key *key = NULL;
+    struct keystrap *keystrap = *state;
+
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        other.agent->fail_code = cases[i].code;
+        assert_int_equal(
+            keystrap_get_key(keystrap, KEYSTRAP_KEY_KM, "maf.example.com", NULL, 0, &key),
+            cases[i].client);
+        assert_non_null(strstr(keystrap_last_error(keystrap), "The fake says"));
+    }
+    other.agent->fail_code = 0;
+    assert_int_equal(keystrap_get_key(keystrap, KEYSTRAP_KEY_KM, "nobody", NULL, 0, &key), -EINVAL);
+    assert_string_equal(keystrap_last_error_name(keystrap), ERROR_PREFIX "ProfileUnknown");
+    assert_null(key);
+}
+
 static void a_thousand_keys_leave_no_descriptor_open(void **state) {
     int before = dup(0), after;
 
@@ -248,6 +317,13 @@ static void wrong_arguments_do_not_reach_the_bus(void **state) {
                      -EINVAL);
     assert_int_equal(keystrap_derive_naf_key(keystrap, "\xff", KEYSTRAP_UA_HTTP_DIGEST, 0, &key),
                      -EINVAL);
+    assert_int_equal(keystrap_get_key(NULL, "km", "maf", NULL, 0, &key), -EINVAL);
+    assert_int_equal(keystrap_get_key(keystrap, NULL, "maf", NULL, 0, &key), -EINVAL);
+    assert_int_equal(keystrap_get_key(keystrap, "km", NULL, NULL, 0, &key), -EINVAL);
+    assert_int_equal(keystrap_get_key(keystrap, "km", "maf", NULL, 0, NULL), -EINVAL);
+    assert_int_equal(keystrap_get_key(keystrap, "km", "\xff", NULL, 0, &key), -EINVAL);
+    assert_int_equal(keystrap_get_key(keystrap, "km", "maf", "\xff", 0, &key), -EINVAL);
+    assert_int_equal(other.agent->asked, 0);
     assert_null(key);
 }
 
@@ -303,12 +379,17 @@ static void assert_refused(struct keystrap *keystrap, const char *how) {
         fail_msg("%s: %d (%s) where -EBADMSG was expected", how, r, keystrap_last_error(keystrap));
     assert_null(key);
     assert_string_equal(keystrap_last_error_name(keystrap), SD_BUS_ERROR_INCONSISTENT_MESSAGE);
+    r = keystrap_get_key(keystrap, how, "maf.example.com", NULL, 0, &key);
+    if (r != -EBADMSG)
+        fail_msg("%s: %d (%s) where -EBADMSG was expected", how, r, keystrap_last_error(keystrap));
+    assert_null(key);
 }
 
 static void malformed_answers_are_refused(void **state) {
     static const char *const lies[] = {
-        "short",         "long",    "no-btid",  "long-btid",
-        "no-descriptor", "nothing", "bad-info", "key-in-the-message"};
+        "short",         "long",         "no-btid",    "long-btid",
+        "no-descriptor", "nothing",      "bad-info",   "key-in-the-message",
+        "bad-suid",      "long-profile", "long-method"};
 
     for (size_t i = 0; i < ELEMENTS(lies); i++)
         assert_refused(*state, lies[i]);
@@ -342,6 +423,8 @@ static void every_error_of_the_agent_is_understood(void **state) {
                          entry->client);
         assert_string_equal(keystrap_last_error_name(*state), entry->name);
         assert_string_equal(keystrap_last_error(*state), "words");
+        assert_int_equal(keystrap_get_key(*state, how, "maf.example.com", NULL, 0, &key),
+                         entry->client);
         assert_null(key);
     }
 }
@@ -373,6 +456,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SERVICE(a_key_of_the_real_service_is_whole),
         SERVICE(the_card_that_was_chosen_is_asked_and_a_b_tid_invalidated),
+        SERVICE(a_key_of_an_enrolment_is_whole_and_says_whose_it_is),
+        SERVICE(without_profile_and_suid_the_agent_chooses),
+        SERVICE(a_key_of_an_enrolment_that_is_not_to_be_had_says_why),
         SERVICE(a_thousand_keys_leave_no_descriptor_open),
         SERVICE(a_deadline_ends_a_call_that_waits),
         SERVICE(wrong_arguments_do_not_reach_the_bus),
