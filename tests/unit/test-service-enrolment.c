@@ -222,6 +222,32 @@ static void a_change_is_told_once_and_by_its_object(void **state) {
     assert_string_equal(heard.text, "PropertiesChanged water;");
 }
 
+static bool is_connected(void *userdata) {
+    return service_connected(userdata);
+}
+
+static bool is_disconnected(void *userdata) {
+    return !service_connected(userdata);
+}
+
+static void after_a_restart_of_the_bus_every_profile_is_there_as_it_is_now(void **state) {
+    struct service_world *w = *state;
+    struct agent_enrol_status *water = add(w, "water");
+
+    private_bus_kill(&w->bus);
+    assert_true(run_until(w->event, is_disconnected, w->service, PATIENCE_USEC));
+    water->state = AGENT_ENROLLED;
+    (void)fake_agent_add_profile(&w->agent, "gas-2");
+    w->agent.changed(w->agent.changed_userdata);
+    private_bus_start(&w->bus);
+    assert_true(run_until(w->event, is_connected, w->service, PATIENCE_USEC));
+    sd_bus_close_unref(w->client);
+    w->client = client_new(w->event);
+    assert_text(w, WATER, "State", "enrolled");
+    assert_text(w, GAS, "State", "idle");
+    assert_enrolments(w, WATER " " GAS " ");
+}
+
 /* --- Methods ------------------------------------------------------------------------------------- */
 
 static void ask(struct service_world *w, const char *path, const char *method,
@@ -663,6 +689,7 @@ int main(void) {
         TEST(what_became_of_each_method_and_why_is_told),
         TEST(profiles_that_come_and_go_are_told),
         TEST(a_change_is_told_once_and_by_its_object),
+        TEST(after_a_restart_of_the_bus_every_profile_is_there_as_it_is_now),
         TEST(enrol_and_renew_answer_with_the_key_identifier),
         TEST(forget_is_told_before_it_is_answered),
         TEST(refusals_of_every_method_have_their_names),
