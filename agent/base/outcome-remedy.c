@@ -52,7 +52,7 @@ static const struct {
     {HTTP_E_PROTOCOL,
      "Check the BSF's address: what answers there does not speak HTTP as a BSF does."},
     {HTTP_E_TOO_LARGE, "Check the BSF's address: what answers there is not a BSF."},
-    {HTTP_E_HELPER, "Check that keystrap-http is installed, and the journal for why it ended."},
+    {HTTP_E_HELPER, "Check that the program is installed, and the journal for why it ended."},
     {UB_E_REFUSED, "Ask the operator whether GBA is enabled for this subscription."},
     {UB_E_UNKNOWN, "Check the BSF's address: no BSF answers there."},
     {UB_E_BUSY, "Ask again later; the BSF cannot answer now."},

@@ -132,11 +132,11 @@ static void set_method(CURL *easy, const struct http_job *job) {
 }
 
 static void set_request(CURL *easy, const struct http_job *job, struct curl_slist *connect_to,
-                        struct http_result *result, char *error) {
+                        struct curl_slist *headers, struct http_result *result, char *error) {
     curl_easy_setopt(easy, CURLOPT_URL, job->url);
     set_method(easy, job);
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, job->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     if (job->user_agent[0])
         curl_easy_setopt(easy, CURLOPT_USERAGENT, job->user_agent);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -270,8 +270,21 @@ static void forget_result(struct http_result *result) {
     result->has_exporter = false;
 }
 
+static bool make_headers(const struct http_job *job, struct curl_slist **ret) {
+    const char *line = NULL;
+
+    while ((line = http_next_header(job, line))) {
+        struct curl_slist *longer = curl_slist_append(*ret, line);
+
+        if (!longer)
+            return false;
+        *ret = longer;
+    }
+    return true;
+}
+
 int http_fetch(CURL *easy, struct http_job *job, struct http_result *ret, struct failure *failure) {
-    _cleanup_(list_free) struct curl_slist *connect_to = NULL;
+    _cleanup_(list_free) struct curl_slist *connect_to = NULL, *headers = NULL;
     struct http_exchange exchange = {easy, job, &job->handshake, ret};
     char error[CURL_ERROR_SIZE] = "", target[sizeof(job->connect_to) + 2];
     CURLcode code;
@@ -282,10 +295,12 @@ int http_fetch(CURL *easy, struct http_job *job, struct http_result *ret, struct
         if (!connect_to)
             return failure_set(failure, HTTP_E_HELPER, "keystrap-http has no memory");
     }
+    if (!make_headers(job, &headers))
+        return failure_set(failure, HTTP_E_HELPER, "keystrap-http has no memory");
     curl_easy_reset(easy);
     set_limits(easy, job);
     http_tls_set(easy, job, &exchange);
-    set_request(easy, job, connect_to, ret, error);
+    set_request(easy, job, connect_to, headers, ret, error);
 
     forget_result(ret);
     code = curl_easy_perform(easy);

@@ -172,6 +172,11 @@ static void on_info(const SSL *ssl, int where, int value) {
     /* A fatal one (RFC 5246 7.2): the level is in the upper octet. */
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
         handshake->alert = value & 0xff;
+    if ((where & SSL_CB_LOOP) && SSL_get_state(ssl) != TLS_ST_BEFORE &&
+        SSL_get_state(ssl) != TLS_ST_CW_CLNT_HELLO)
+        handshake->heard = true;
+    if (handshake->library_info)
+        handshake->library_info(ssl, where, value);
 }
 
 /* --- Setting up ---------------------------------------------------------------------------------------- */
@@ -239,12 +244,16 @@ static bool use_peer(SSL_CTX *context, struct handshake *handshake) {
     return SSL_CTX_set_tlsext_status_type(context, TLSEXT_STATUSTYPE_ocsp) == 1;
 }
 
+static const char *suites_of(const struct handshake *handshake) {
+    if (handshake->suites[0])
+        return handshake->suites;
+    return handshake->psk_identity[0] ? PSK_SUITES : CERTIFICATE_SUITES;
+}
+
 bool handshake_prepare(SSL_CTX *context, struct handshake *handshake) {
     int version = handshake->datagrams ? DTLS1_2_VERSION : TLS1_2_VERSION;
     bool psk = handshake->psk_identity[0] != '\0';
-    const char *suites = handshake->suites[0] ? handshake->suites
-                         : psk                ? PSK_SUITES
-                                              : CERTIFICATE_SUITES;
+    const char *suites = suites_of(handshake);
 
     ERR_clear_error();
     SSL_CTX_set_app_data(context, handshake);
@@ -266,6 +275,31 @@ bool handshake_prepare(SSL_CTX *context, struct handshake *handshake) {
         return false;
     return handshake->has_peer ? use_peer(context, handshake)
                                : cannot(handshake, "a handshake that expects nobody");
+}
+
+/* A context of our own under it; what SSL_set_SSL_CTX() does not take over is set again. */
+bool handshake_apply(SSL *ssl, struct handshake *handshake,
+                     void (*library_info)(const SSL *ssl, int where, int value)) {
+    SSL_CTX *context = SSL_CTX_new(DTLS_client_method());
+    bool psk = handshake->psk_identity[0] != '\0';
+    bool ok;
+
+    handshake->datagrams = true;
+    handshake->library_info = library_info;
+    ok = context && handshake_prepare(context, handshake) && SSL_set_SSL_CTX(ssl, context) &&
+         SSL_set_min_proto_version(ssl, DTLS1_2_VERSION) == 1 &&
+         SSL_set_max_proto_version(ssl, DTLS1_2_VERSION) == 1 &&
+         SSL_set_cipher_list(ssl, suites_of(handshake)) == 1 &&
+         (psk || SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp) == 1);
+    SSL_CTX_free(context); /* @ssl has a reference */
+    if (!ok)
+        return handshake->failure.code != 0 ? false : cannot(handshake, "DTLS 1.2");
+    SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_set_info_callback(ssl, on_info);
+    SSL_set_verify(ssl, psk ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (psk)
+        SSL_set_psk_client_callback(ssl, on_psk);
+    return true;
 }
 
 /* --- What became of it --------------------------------------------------------------------------------- */

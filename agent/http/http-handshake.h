@@ -31,6 +31,8 @@ struct handshake {
     /* What became of it. */
     struct failure failure; /* the peer's certificate, or our own credential */
     int alert;              /* that the other end sent; -1 for none */
+    bool heard; /* the other end has said something */
+    void (*library_info)(const SSL *ssl, int where, int value); /* who else wants to know; NULL */
 };
 
 /**
@@ -50,6 +52,14 @@ void handshake_forget(struct handshake *handshake);
  * Return: whether OpenSSL took it; else failure says why.
  */
 bool handshake_prepare(SSL_CTX *context, struct handshake *handshake);
+
+/**
+ * handshake_apply() - likewise for @ssl, which another library has made and not written an octet with
+ *
+ * @library_info (or NULL) is the info callback of that library, which goes on being called.
+ */
+bool handshake_apply(SSL *ssl, struct handshake *handshake,
+                     void (*library_info)(const SSL *ssl, int where, int value));
 
 /**
  * handshake_exporter() - TLS_EXPORTER_LENGTH octets of @ssl with the label @label, if its master secret is an extended one

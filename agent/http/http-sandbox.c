@@ -78,6 +78,9 @@ static const char *const allowed[] = {
     "epoll_ctl",
     "epoll_wait",
     "epoll_pwait",
+    "timerfd_create",
+    "timerfd_settime",
+    "timerfd_gettime",
     "eventfd2",
     "pipe2",
     /* network, as a client */

@@ -80,6 +80,42 @@ static void a_certificate_enrols_and_the_mefs_is_verified(void **state) {
     assert_non_null(strstr(status, "Method       certificate"));
 }
 
+static void coap_gives_the_same_keys_by_both_methods(void **state) {
+    struct world *world = *state;
+    struct enrolment enrolment;
+    char key[256], reply[64], *status;
+
+    enrolment_start(&enrolment, world, "psk", "coaps", "gateway", "");
+    assert_int_equal(enrolment_ask(&enrolment, WORLD_USER_METER, "km", NULL, key, sizeof(key)), 0);
+    assert_true(enrolment_mef_has(&enrolment, key, "usage", "21"));
+    assert_int_equal(gateway_count(enrolment.mef, "registrations"), 1);
+
+    enrolment_write_profile(&enrolment, "certificate", "coaps", "gateway", "");
+    status = gateway_reload(&enrolment.gateway);
+    free(status);
+    assert_int_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_int_equal(enrolment_ask(&enrolment, WORLD_USER_METER, "km", NULL, key, sizeof(key)), 0);
+    assert_true(enrolment_mef_has(&enrolment, key, "usage", "21"));
+
+    assert_int_equal(world_ctl(enrolment.mef, "fault refuse x1", reply, sizeof(reply)), 0);
+    assert_int_not_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_true(gateway_said(&enrolment.gateway, "refused on request"));
+    assert_int_equal(world_stop(enrolment.mef), 0);
+    assert_int_not_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_true(gateway_said(&enrolment.gateway, "cannot be reached"));
+}
+
+static void by_coap_a_wrong_certificate_is_refused_before_anything_is_asked(void **state) {
+    struct world *world = *state;
+    struct enrolment enrolment;
+
+    enrolment_start(&enrolment, world, "certificate", "coaps", "gateway",
+                    "[Certificate]\nPeerName=other.example.com\n[Enrolment]");
+    assert_int_not_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_true(gateway_said(&enrolment.gateway, "is not that of \"other.example.com\""));
+    assert_int_equal(gateway_count(enrolment.mef, "registrations"), 0);
+}
+
 /* @certificate or @more is wrong, and keystrapctl says @words with status @code. */
 static void refused(struct enrolment *enrolment, const char *certificate, const char *more,
                     const char *words) {
@@ -222,6 +258,8 @@ int main(void) {
         cmocka_unit_test(the_release_1_derivation_is_the_mefs_too),
         cmocka_unit_test(the_older_indications_enrol_as_well),
         cmocka_unit_test(a_certificate_enrols_and_the_mefs_is_verified),
+        cmocka_unit_test(coap_gives_the_same_keys_by_both_methods),
+        cmocka_unit_test(by_coap_a_wrong_certificate_is_refused_before_anything_is_asked),
         cmocka_unit_test(each_wrong_certificate_is_refused_by_name),
         cmocka_unit_test(a_wrong_pre_shared_key_is_told_from_no_mef_at_all),
         cmocka_unit_test(each_fault_of_a_mef_has_its_name_and_leaves_nothing),
