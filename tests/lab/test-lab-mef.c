@@ -344,8 +344,9 @@ static void wrong_options_and_files_are_refused(void **state) {
         "--enrolees nonexistent --psk-listen 127.0.0.1:0",
         "--enrolees mef.pem --psk-listen 127.0.0.1:0",
         "--enrolees enrolees --coap-listen 127.0.0.1:0 --tls-cert mef.pem --tls-key old.key",
-        "--enrolees enrolees --coap-listen 127.0.0.1:0 --tls-cert mef.pem --tls-key mef.key --ocsp "
-        "nonexistent",
+        ("--enrolees enrolees --coap-listen 127.0.0.1:0 --tls-cert mef.pem --tls-key mef.key "
+         "--ocsp "
+         "nonexistent"),
         "--enrolees enrolees --psk-listen 127.0.0.1:0 --anchors nonexistent",
         "--enrolees enrolees --psk-listen 127.0.0.1:0 --ca-cert mef.pem --ca-key nonexistent",
     };
