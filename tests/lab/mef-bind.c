@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <gnutls/gnutls.h>
 
 #include "lab-http.h"
 #include "mef-coap.h"
 
-#define RESOURCE_TYPE "application/vnd.onem2m-res+json"
+#define RESOURCE_TYPE   "application/vnd.onem2m-res+json"
+#define RESOURCE_FORMAT 50
+#define OTHER_TYPE      "text/html"
+#define OTHER_NUMBER    "of-another-request"
 
 /* --- EST over HTTP ------------------------------------------------------------------------------- */
 
@@ -68,24 +72,38 @@ static long type_of(const char *content_type) {
     return end == type + 3 ? -1 : value;
 }
 
+/* RESOURCE_TYPE, with or without parameters. */
+static bool is_resource_type(const char *content_type) {
+    size_t length = strlen(RESOURCE_TYPE);
+
+    return strncasecmp(content_type, RESOURCE_TYPE, length) == 0 &&
+           (content_type[length] == '\0' || content_type[length] == ';' ||
+            content_type[length] == ' ');
+}
+
+static enum lab_reply_fate fate_of(const struct mef_exchange *exchange) {
+    if (exchange->silent || exchange->lost)
+        return LAB_REPLY_HANG;
+    if (exchange->close)
+        return LAB_REPLY_CLOSE;
+    return exchange->garbage ? LAB_REPLY_GARBAGE : LAB_REPLY_SEND;
+}
+
 static int send_exchange(struct mef_exchange *exchange, struct lab_reply *reply) {
     int r = 0;
 
     reply->status = exchange->status;
-    if (exchange->silent)
-        reply->fate = LAB_REPLY_HANG;
-    if (exchange->close || exchange->garbage)
-        reply->fate = exchange->close ? LAB_REPLY_CLOSE : LAB_REPLY_GARBAGE;
+    reply->fate = fate_of(exchange);
     if (exchange->answer) {
         r = lab_reply_body_take(reply, exchange->answer, strlen(exchange->answer));
         exchange->answer = NULL;
         if (r == 0)
             r = lab_reply_field(reply, "Content-Type", "%s",
-                                exchange->other_type ? "text/html" : RESOURCE_TYPE);
+                                exchange->other_type ? OTHER_TYPE : RESOURCE_TYPE);
     }
     if (r == 0 && exchange->number[0] != '\0')
         r = lab_reply_field(reply, "X-M2M-RI", "%s",
-                            exchange->other_number ? "4711" : exchange->number);
+                            exchange->other_number ? OTHER_NUMBER : exchange->number);
     if (r == 0 && exchange->rsc > 0)
         r = lab_reply_field(reply, "X-M2M-RSC", "%u", exchange->rsc);
     if (r == 0 && exchange->retry_after_sec > 0)
@@ -95,13 +113,18 @@ static int send_exchange(struct mef_exchange *exchange, struct lab_reply *reply)
 
 int mef_serve_http(const struct lab_request *request, struct lab_reply *reply, void *userdata) {
     gnutls_session_t session = lab_request_session(request);
+    const char *content_type = field_or_none(request, "Content-Type");
     struct mef *mef = userdata;
     struct mef_exchange exchange = {
         .method = request->method,
         .path = request->path,
         .from = field_or_none(request, "X-M2M-Origin"),
         .number = field_or_none(request, "X-M2M-RI"),
-        .type = type_of(field_or_none(request, "Content-Type")),
+        .release = field_or_none(request, "X-M2M-RVI"),
+        .authority = request->host,
+        .type = type_of(content_type),
+        .is_json = is_resource_type(content_type),
+        .by_certificate = session && gnutls_auth_get_type(session) == GNUTLS_CRD_CERTIFICATE,
         .body = request->body,
         .body_length = request->body_length,
         .enrolee = session ? mef_enrolee_of(mef, session) : NULL,
@@ -130,7 +153,11 @@ int mef_serve_coap(const struct mef_coap_request *request, struct mef_coap_reply
         .path = request->path,
         .from = request->from,
         .number = request->number,
+        .release = request->release,
         .type = request->type,
+        .is_json = request->format == RESOURCE_FORMAT,
+        .by_coap = true,
+        .by_certificate = gnutls_auth_get_type(request->session) == GNUTLS_CRD_CERTIFICATE,
         .body = request->body,
         .body_length = request->body_length,
         .enrolee = mef_enrolee_of(mef, request->session),
@@ -148,6 +175,10 @@ int mef_serve_coap(const struct mef_coap_request *request, struct mef_coap_reply
     }
     *reply = (struct mef_coap_reply){
         .silent = exchange.silent,
+        .lost = exchange.lost || exchange.close,
+        .garbage = exchange.garbage,
+        .other_format = exchange.other_type,
+        .other_number = exchange.other_number ? OTHER_NUMBER : NULL,
         .status = exchange.status,
         .rsc = exchange.rsc,
         .retry_after_sec = exchange.retry_after_sec,

@@ -25,6 +25,7 @@
 #define COAP_VERSION   1u
 #define HEADER_LENGTH  4u
 #define PAYLOAD_MARKER 0xffu
+#define GARBAGE        0xb7 /* an octet that begins no message */
 
 struct mef_coap {
     struct mef_coap_options options;
@@ -33,7 +34,7 @@ struct mef_coap {
 
 /* The last exchange with a client: what it sends again is answered again, and handled once (RFC 7252 4.5). */
 struct coap_peer {
-    bool answered;
+    bool answered, lost;
     coap_mid_t mid;
     uint16_t own_mid;
     size_t length;
@@ -189,19 +190,28 @@ static void put_header(struct writer *writer, coap_pdu_type_t type, uint8_t code
     writer->length = HEADER_LENGTH + token.length;
 }
 
-static bool put_answer(struct writer *writer, const coap_pdu_t *request,
-                       const struct mef_coap_reply *reply) {
+static bool put_request_number(struct writer *writer, const coap_pdu_t *request,
+                               const char *other) {
     coap_opt_iterator_t iterator;
     const coap_opt_t *number = coap_check_option(request, OPTION_NUMBER, &iterator);
 
-    if (reply->body &&
-        !put_number(writer, COAP_OPTION_CONTENT_FORMAT, COAP_MEDIATYPE_APPLICATION_JSON))
+    if (!number)
+        return true;
+    if (other)
+        return put_option(writer, OPTION_NUMBER, (const uint8_t *)other, strlen(other));
+    return put_option(writer, OPTION_NUMBER, coap_opt_value(number), coap_opt_length(number));
+}
+
+static bool put_answer(struct writer *writer, const coap_pdu_t *request,
+                       const struct mef_coap_reply *reply) {
+    if (reply->body && !put_number(writer, COAP_OPTION_CONTENT_FORMAT,
+                                   reply->other_format ? COAP_MEDIATYPE_TEXT_PLAIN
+                                                       : COAP_MEDIATYPE_APPLICATION_JSON))
         return false;
     if (reply->retry_after_sec > 0 &&
         !put_number(writer, COAP_OPTION_MAXAGE, reply->retry_after_sec))
         return false;
-    if (number &&
-        !put_option(writer, OPTION_NUMBER, coap_opt_value(number), coap_opt_length(number)))
+    if (!put_request_number(writer, request, reply->other_number))
         return false;
     if (reply->rsc > 0 && !put_number(writer, OPTION_RSC, reply->rsc))
         return false;
@@ -235,7 +245,10 @@ static size_t answer(const struct mef_coap *coap, gnutls_session_t session, stru
         put_header(&writer, type, COAP_RESPONSE_CODE_INTERNAL_ERROR, mid, token);
     }
     free(reply.body);
-    return reply.silent ? 0 : writer.length;
+    if (reply.garbage)
+        memset(ret, GARBAGE, writer.length);
+    peer->lost = reply.lost;
+    return reply.silent || reply.lost ? 0 : writer.length;
 }
 
 static size_t take_message(const struct mef_coap *coap, gnutls_session_t session,
@@ -254,7 +267,7 @@ static size_t take_message(const struct mef_coap *coap, gnutls_session_t session
         return 0;
     if (!peer->answered || peer->mid != mid) {
         peer->length = answer(coap, session, peer, message, peer->answer);
-        peer->answered = peer->length > 0;
+        peer->answered = peer->length > 0 || peer->lost;
         peer->mid = mid;
     }
     memcpy(ret, peer->answer, peer->length);

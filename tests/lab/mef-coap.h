@@ -34,7 +34,11 @@ struct mef_coap_request {
 
 /* An answer; all zero at first. */
 struct mef_coap_reply {
-    bool silent;              /* nothing is sent, not even an acknowledgement */
+    bool silent;              /* nothing is sent, not even an acknowledgement: what comes again is a new request */
+    bool lost;                /* nothing is sent, whatever comes again: the request was handled */
+    bool garbage;             /* send what is no message */
+    bool other_format;        /* say that the body is text */
+    const char *other_number; /* option 257, instead of the request's; NULL */
     unsigned status;          /* as of HTTP; it becomes the code */
     unsigned rsc;             /* option 265; 0 for none */
     unsigned retry_after_sec; /* Max-Age; 0 for none */

@@ -35,7 +35,8 @@ struct settings {
     const char *priority, *psk_priority, *coap_priority;
     const char *cert, *key, *anchors, *ocsp;
     const char *ca_cert, *ca_key;
-    const char *lifetime;
+    const char *lifetime, *enrolment_lifetime;
+    const char *path;
     bool challenge;
 };
 
@@ -56,6 +57,8 @@ enum mef_option {
     OPTION_CA_CERT,
     OPTION_CA_KEY,
     OPTION_LIFETIME,
+    OPTION_ENROLMENT_LIFETIME,
+    OPTION_PATH,
     OPTION_CHALLENGE,
     OPTION_HELP,
 };
@@ -77,6 +80,8 @@ static const struct option options[] = {
     {"ca-cert", required_argument, NULL, OPTION_CA_CERT},
     {"ca-key", required_argument, NULL, OPTION_CA_KEY},
     {"lifetime", required_argument, NULL, OPTION_LIFETIME},
+    {"enrolment-lifetime", required_argument, NULL, OPTION_ENROLMENT_LIFETIME},
+    {"path", required_argument, NULL, OPTION_PATH},
     {"challenge", no_argument, NULL, OPTION_CHALLENGE},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -86,7 +91,9 @@ static void print_help(FILE *stream) {
     fputs("Usage: keystrap-lab mef --enrolees FILE [OPTION...]\n"
           "An M2M Enrolment Function (TS-0003 8.3, docs/MEF.md) with an EST server (RFC 7030).\n"
           "Prints \"ready\" and, for each port that it has, psk=PORT https=PORT coaps=PORT.\n\n"
-          "  --enrolees FILE             [NAME] Identity= KpmId= Kpm=HEX Certificate=\n"
+          "  --enrolees FILE             [NAME] Identity= KpmId= Kpm=HEX Certificate= Targets= "
+          "Token=\n"
+          "                              TokenRequired= Lifetime= Commands=\n"
           "  --fqdn FQDN                 of the MEF: " DEFAULT_FQDN " if absent\n"
           "  --psk-listen ADDRESS:PORT   https by pre-shared keys\n"
           "  --listen ADDRESS:PORT       https by certificates\n"
@@ -99,6 +106,8 @@ static void print_help(FILE *stream) {
           "                              versions and suites, as GnuTLS writes them\n"
           "  --ca-cert, --ca-key FILE    the authority of EST; made if absent\n"
           "  --lifetime SECONDS          of what EST issues; 90 days if absent\n"
+          "  --enrolment-lifetime SECONDS of registrations and keys, at most; 30 days if absent\n"
+          "  --path PATH                 where its resources are; / if absent\n"
           "  --challenge                 EST demands challengePassword\n"
           "  --control PATH              socket for faults and counts; see keystrap-lab ctl PATH "
           "help\n",
@@ -139,6 +148,10 @@ static const char **setting_of(struct settings *settings, int option) {
         return &settings->ca_key;
     case OPTION_LIFETIME:
         return &settings->lifetime;
+    case OPTION_ENROLMENT_LIFETIME:
+        return &settings->enrolment_lifetime;
+    case OPTION_PATH:
+        return &settings->path;
     default:
         return NULL;
     }
@@ -218,6 +231,8 @@ static int open_https(const struct settings *settings, struct mef *mef, struct p
 
     if (r == 0 && settings->listen)
         r = lab_http_start(&https, &ports->https);
+    if (r == 0 && (ports->https || ports->psk))
+        mef->https_port = lab_http_port(ports->https ? ports->https : ports->psk);
     return r;
 }
 
@@ -246,6 +261,8 @@ static int open_coap(const struct settings *settings, struct mef *mef, struct po
     }
     r = mef_coap_start(&coap, &ports->coap);
     mef->coap = ports->coap;
+    if (r == 0)
+        mef->coaps_port = mef_coap_port(ports->coap);
     return r;
 }
 
@@ -327,12 +344,12 @@ static bool is_complete(const struct settings *settings) {
     return settings->enrolees &&
            (settings->listen || settings->psk_listen || settings->coap_listen) &&
            !settings->cert == !settings->key && !settings->ca_cert == !settings->ca_key &&
-           (!settings->listen || settings->cert);
+           (!settings->listen || settings->cert) && (!settings->path || settings->path[0] == '/');
 }
 
 int mef_main(int argc, char **argv) {
     struct settings settings = {.fqdn = DEFAULT_FQDN};
-    unsigned long lifetime = DEFAULT_LIFETIME_SEC;
+    unsigned long lifetime = DEFAULT_LIFETIME_SEC, enrolment_lifetime = MEF_LIFETIME_SEC;
     struct mef *mef;
     int option, r;
 
@@ -351,7 +368,9 @@ int mef_main(int argc, char **argv) {
             return EX_USAGE;
     }
     if (optind != argc || !is_complete(&settings) ||
-        (settings.lifetime && !parse_lifetime(settings.lifetime, &lifetime))) {
+        (settings.lifetime && !parse_lifetime(settings.lifetime, &lifetime)) ||
+        (settings.enrolment_lifetime &&
+         !parse_lifetime(settings.enrolment_lifetime, &enrolment_lifetime))) {
         print_help(stderr);
         return EX_USAGE;
     }
@@ -361,8 +380,10 @@ int mef_main(int argc, char **argv) {
         return EXIT_FAILURE;
     (void)pthread_mutex_init(&mef->lock, NULL);
     mef->fqdn = settings.fqdn;
-    mef->lifetime_sec = MEF_LIFETIME_SEC;
+    mef->path = settings.path && strcmp(settings.path, "/") != 0 ? settings.path : "";
+    mef->lifetime_sec = (int64_t)enrolment_lifetime;
     r = run(&settings, (int64_t)lifetime, mef);
+    mef_state_done(mef);
     gnutls_memset(mef, 0, sizeof(*mef));
     free(mef);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

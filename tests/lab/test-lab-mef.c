@@ -5,9 +5,7 @@
  * over HTTPS and CoAPS, and faults by its control socket.
  */
 
-#include "mef-peer.h"
-
-#include "control.h"
+#include "mef-process.h"
 
 #define MEF      "mef.example.com"
 #define GATEWAY  "gw1.example.com"
@@ -22,38 +20,22 @@ static const char enrolees[] =
 
 struct scene {
     struct scratch scratch;
-    struct child mef;
-    unsigned psk, https, coaps;
-    char control[128];
+    struct mef_process mef;
 };
 
 static void start(struct scene *scene, const char *const *more) {
-    const char *argv[40] = {KEYSTRAP_LAB, "mef",         "--fqdn",        MEF,
-                            "--enrolees", "enrolees",    "--psk-listen",  "127.0.0.1:0",
-                            "--listen",   "127.0.0.1:0", "--coap-listen", "127.0.0.1:0",
-                            "--tls-cert", "mef.pem",     "--tls-key",     "mef.key",
-                            "--anchors",  "root.pem",    "--control",     scene->control};
-    size_t n = 20;
+    static const char *const words[] = {
+        "--fqdn",    MEF,           "--enrolees",    "enrolees",    "--psk-listen", "127.0.0.1:0",
+        "--listen",  "127.0.0.1:0", "--coap-listen", "127.0.0.1:0", "--tls-cert",   "mef.pem",
+        "--tls-key", "mef.key",     "--anchors",     "root.pem",    NULL,
+    };
 
-    for (; more && *more; more++)
-        argv[n++] = *more;
-    child_start(&scene->mef, &scene->scratch, argv);
-    assert_true(child_read_until(&scene->mef, "\n"));
-    assert_int_equal(sscanf(scene->mef.text, "ready psk=%u https=%u coaps=%u", &scene->psk,
-                            &scene->https, &scene->coaps),
-                     3);
+    mef_process_start(&scene->mef, &scene->scratch, KEYSTRAP_LAB, words, more);
+    assert_true(scene->mef.psk > 0 && scene->mef.https > 0 && scene->mef.coaps > 0);
 }
 
-/* It must end well, which a sanitizer's finding prevents. */
 static void stop(struct scene *scene) {
-    int status = -1;
-
-    assert_int_equal(kill(scene->mef.pid, SIGTERM), 0);
-    assert_int_equal(waitpid(scene->mef.pid, &status, 0), scene->mef.pid);
-    (void)close(scene->mef.in);
-    (void)close(scene->mef.out);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    mef_process_stop(&scene->mef);
 }
 
 static int set_up(void **state) {
@@ -61,7 +43,6 @@ static int set_up(void **state) {
 
     assert_non_null(scene);
     scratch_open(&scene->scratch);
-    (void)snprintf(scene->control, sizeof(scene->control), "%s/control", scene->scratch.directory);
     make_authority(&scene->scratch, "root");
     make_certificate(&scene->scratch, "root", "mef", "DNS:" MEF);
     /* Who looks at a stapled response needs the issuer. */
@@ -87,11 +68,7 @@ static int tear_down(void **state) {
 }
 
 static void order(const struct scene *scene, const char *line, char *ret, size_t size) {
-    char answer[CONTROL_LINE_MAX];
-
-    assert_int_equal(control_ask(scene->control, line, PEER_WAIT_MSEC, answer, sizeof(answer)), 0);
-    if (ret)
-        (void)snprintf(ret, size, "%s", answer);
+    mef_process_order(&scene->mef, line, ret, size);
 }
 
 /* The status that curl gets, as the body in "body" and the head in "head". */
@@ -101,7 +78,7 @@ static long ask_curl(const struct scene *scene, const char *options, const char 
                        "curl -sS -o body -D head -w '%%{http_code}' --tls-max 1.2 --noproxy '*' -m "
                        "15 --cacert root.pem "
                        "--resolve " MEF ":%u:127.0.0.1 %s https://" MEF ":%u%s",
-                       scene->https, options, scene->https, path);
+                       scene->mef.https, options, scene->mef.https, path);
     long code = strtol(text, NULL, 10);
 
     free(text);
@@ -112,6 +89,7 @@ static long ask_curl(const struct scene *scene, const char *options, const char 
 #define POST   " --data-binary @gw.b64 -H 'Content-Type: application/pkcs10'"
 #define AS_OLD "--cert old.pem --key old.key"
 #define AS_NEW "--cert new.pem --key gw.key"
+#define FIELDS " -H 'X-M2M-Origin: " GATEWAY "' -H 'X-M2M-RI: r1' -H 'X-M2M-RVI: 3'"
 #define UNWRAP "openssl base64 -d -in body | openssl pkcs7 -inform DER -print_certs -out "
 
 /* --- EST by certificates --------------------------------------------------------------------------- */
@@ -131,7 +109,7 @@ static void curl_enrols_and_renews_with_what_it_got(void **state) {
     must(&scene->scratch, UNWRAP
          "newer.pem && openssl verify -CAfile ca.pem newer.pem && ! cmp -s new.pem newer.pem");
     order(scene, "est count", counts, sizeof(counts));
-    assert_string_equal(counts, "ok cacerts 1 csrattrs 0 enrolled 1 renewed 1 refused 0");
+    assert_string_equal(counts, "cacerts 1 csrattrs 0 enrolled 1 renewed 1 refused 0");
 }
 
 static void without_a_certificate_only_what_is_public_is_served(void **state) {
@@ -178,7 +156,7 @@ static void ask_by_key(struct scene *scene, const char *request, const char *sui
 
     for (const char *const *word = tail; *word; word++)
         argv[n++] = *word;
-    (void)snprintf(address, sizeof(address), "127.0.0.1:%u", scene->psk);
+    (void)snprintf(address, sizeof(address), "127.0.0.1:%u", scene->mef.psk);
     child_start(&child, &scene->scratch, argv);
     assert_int_equal(write(child.in, request, strlen(request)), strlen(request));
     assert_true(child_read_until(&child, NULL));
@@ -253,16 +231,16 @@ static void https_staples_the_ocsp_response_of_its_option(void **state) {
 /* The line of the answer that libcoap's client shows. */
 static void ask_coap(struct scene *scene, const char *const *credentials, char *ret, size_t size) {
     char uri[64];
-    const char *argv[24] = {
-        "coap-client-openssl", "-v", "7", "-B", "15", "-m", "get", "-O", "257,r1"};
+    const char *argv[28] = {"coap-client-openssl", "-v", "7",      "-B", "15",   "-m", "get", "-O",
+                            "256," GATEWAY,        "-O", "257,r1", "-O", "271,3"};
     const char *line, *end;
     struct child child;
-    size_t n = 9;
+    size_t n = 13;
 
     for (; *credentials; credentials++)
         argv[n++] = *credentials;
     argv[n] = uri;
-    (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->coaps);
+    (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->mef.coaps);
     child_start(&child, &scene->scratch, argv);
     assert_true(child_read_until(&child, " t:ACK "));
     line = strstr(child.text, " t:ACK ");
@@ -287,7 +265,7 @@ static void coaps_serves_keys_and_certificates_with_the_same_answers_as_https(vo
     assert_non_null(strstr(line, "{\"error\":"));
     ask_coap(scene, by_certificate, line, sizeof(line));
     assert_non_null(strstr(line, "c:4.04 "));
-    assert_int_equal(ask_curl(scene, AS_OLD " -H 'X-M2M-RI: r1'", "/nothing"), 404);
+    assert_int_equal(ask_curl(scene, AS_OLD FIELDS, "/nothing"), 404);
     must(&scene->scratch, "grep -qi '^x-m2m-rsc: 4004' head && grep -qi '^x-m2m-ri: r1' head && "
                           "grep -q '{\"error\":' body");
 }
@@ -310,7 +288,7 @@ static void faults_are_the_same_over_both(void **state) {
     order(scene, "clear", NULL, 0);
     order(scene, "fault silent x1", NULL, 0);
     assert_int_equal(ask_curl(scene, AS_OLD " -m 1", "/"), 0);
-    assert_int_equal(ask_curl(scene, AS_OLD, "/"), 404);
+    assert_int_equal(ask_curl(scene, AS_OLD FIELDS, "/nothing"), 404);
     order(scene, "fault silent x1", NULL, 0);
     /* The first request stays without an answer; what the client sends again does not. */
     ask_coap(scene, by_key, line, sizeof(line));
@@ -321,10 +299,11 @@ static void a_muted_coaps_port_says_nothing_until_it_may(void **state) {
     struct scene *scene = *state;
     char uri[64];
     const char *const argv[] = {
-        "coap-client-openssl", "-v", "7", "-B", "15", "-u", IDENTITY, "-k", KEY, uri, NULL};
+        "coap-client-openssl", "-v", "7",      "-B", "15",    "-u", IDENTITY, "-k", KEY, "-O",
+        "256," GATEWAY,        "-O", "257,r1", "-O", "271,3", uri,  NULL};
     struct child child;
 
-    (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->coaps);
+    (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->mef.coaps);
     order(scene, "mute on", NULL, 0);
     child_start(&child, &scene->scratch, argv);
     assert_true(child_read_until(&child, "write client hello"));
@@ -340,6 +319,8 @@ static void wrong_options_and_files_are_refused(void **state) {
         "--enrolees enrolees",
         "--enrolees enrolees --listen 127.0.0.1:0",
         "--enrolees enrolees --psk-listen 127.0.0.1:0 --lifetime 0",
+        "--enrolees enrolees --psk-listen 127.0.0.1:0 --enrolment-lifetime x",
+        "--enrolees enrolees --psk-listen 127.0.0.1:0 --path here",
         "--enrolees enrolees --psk-listen 127.0.0.1:0 --tls-cert mef.pem",
         "--enrolees nonexistent --psk-listen 127.0.0.1:0",
         "--enrolees mef.pem --psk-listen 127.0.0.1:0",
