@@ -30,10 +30,11 @@ struct mef_asker {
     const char *type;    /* of a body; NULL: as docs/MEF.md has it */
     bool no_number;      /* no X-M2M-RI */
     bool stay;           /* with the connection that is there */
-    long timeout_msec;   /* 0 for ten seconds */
+    int64_t patience_msec; /* how long to wait for the answer of a request that was sent; 0 for long */
 
     void *curl; /* made by the first request */
     unsigned number;
+    int64_t connected_msec;
     uint8_t exporter[48]; /* of the connection that the last request went by */
     char used_suite[64];
 };

@@ -96,6 +96,31 @@ static void a_certificate_that_is_no_good_is_refused(void **state) {
     assert_int_equal(mef_process_count(&scene->mef, "certificates"), 0);
 }
 
+static void a_device_and_a_pinned_key_enrol_as_whom_the_file_says(void **state) {
+    static const char *const more[] = {"--enrolees", "enrolees", NULL};
+    static const char *const names[] = {"device", "self"}, *const identities[] = {PUMP, GATEWAY};
+    struct scene *scene = *state;
+
+    must(&scene->scratch,
+         "digest=$(openssl x509 -in self.pem -noout -pubkey | openssl pkey -pubin -outform DER | "
+         "openssl dgst -sha256 -binary | openssl base64 | tr '+/' '-_' | tr -d '=\\n') && "
+         "printf '[%%s]\\nTargets=" MAF "\\nCertificate=%%s\\n' '" PUMP
+         "' '0.2.481.1;100.3030.10011' "
+         "'" GATEWAY "' \"sha-256;$digest\" >enrolees");
+    scene_stop(scene);
+    scene_start(scene, more);
+    for (size_t i = 0; i < 2; i++) {
+        struct mef_asker asker = asker_by_certificate(scene, identities[i], names[i]);
+
+        assert_int_equal(register_as(&asker, NULL, NULL), 201);
+        assert_same_keys(scene, &asker, true, "21", MAF);
+        mef_asker_done(&asker);
+        asker.identity = identities[1 - i];
+        assert_int_equal(register_as(&asker, NULL, NULL), 403);
+        mef_asker_done(&asker);
+    }
+}
+
 static void a_second_registration_by_a_connection_has_the_same_ke(void **state) {
     struct scene *scene = *state;
     char first[512], second[512], ids[2][64];
@@ -680,6 +705,7 @@ int main(void) {
         TEST(each_suite_of_certificates_gives_both_ends_the_same_keys),
         TEST(a_wrong_key_and_an_unknown_kpm_id_do_not_come_through_the_handshake),
         TEST(a_certificate_that_is_no_good_is_refused),
+        TEST(a_device_and_a_pinned_key_enrol_as_whom_the_file_says),
         TEST(a_second_registration_by_a_connection_has_the_same_ke),
         TEST(a_registration_is_answered_with_all_that_it_has),
         TEST(the_mef_grants_no_more_than_it_has),
