@@ -144,6 +144,7 @@
 #define MEF_BODY_MAX 4096u            /* octets of JSON from a MEF: SECRET_LENGTH_MAX, for it may hold a key */
 #define MEF_COMMANDS_MAX 32u          /* commands in one run */
 #define MEF_JSON_DEPTH_MAX 8u
+#define JSON_VALUES_MAX 400u          /* values in one text: what they take of the arena of secrets is bounded by it */
 #define TOKEN_MIN 8u                  /* octets of an enrolment token */
 #define TOKEN_MAX 255u
 #define EST_ANSWER_MAX 16384u         /* octets of one answer, base64 */

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * JSON that may hold keys: jansson, whose memory is in the arena of secrets and erased when it is released.
+ * JSON that may hold keys: jansson, whose memory is erased when it is released. It is in the arena of secrets, but for strings of
+ * more than 2000 octets, which no key has, and for what the arena has no room left for.
  */
 
 #include <jansson.h>
@@ -21,9 +22,9 @@ void secure_json_init(void);
  * @text: @length octets of anybody
  * @max: more are refused unread
  *
- * No name twice in one object; no deeper than MEF_JSON_DEPTH_MAX.
+ * No name twice in one object; no deeper than MEF_JSON_DEPTH_MAX; no more than JSON_VALUES_MAX values.
  *
- * Return: 0 with an object that the caller releases (json_decref()); -EINVAL; -ENOMEM.
+ * Return: 0 with an object that the caller releases (json_decref()); -EINVAL.
  */
 int secure_json_parse(const void *text, size_t length, size_t max, json_t **ret);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "conf.h"
 #include "instruction.h"
 #include "secure-json.h"
 #include "util.h"
@@ -37,6 +38,12 @@ static int malformed(const char *what, struct failure *failure) {
     return failure_set(failure, INSTRUCTION_E_MALFORMED, "the document is wrong: %.200s", what);
 }
 
+/* Likewise, with the name that it is about. */
+static int malformed_name(const char *what, const char *name, struct failure *failure) {
+    return failure_set(failure, INSTRUCTION_E_MALFORMED, "the document is wrong: %.200s \"%.40s\"",
+                       what, text_is_plain(name, strlen(name)) ? name : "?");
+}
+
 /* --- A profile ----------------------------------------------------------------------------------------- */
 
 struct values {
@@ -44,12 +51,20 @@ struct values {
     size_t count;
 };
 
+/* enrol_profile_from_values() sees the keys of a section, and one without keys has none to be seen. */
+static bool section_is_known(const char *section) {
+    struct conf_description description;
+    bool known = false;
+
+    for (size_t i = 0; !known && enrol_profile_describe(i, &description); i++)
+        known = strcmp(description.section, section) == 0;
+    return known;
+}
+
 static int take_token(const json_t *value, struct instruction_profile *ret,
                       struct failure *failure) {
     size_t length = json_string_length(value);
 
-    if (ret->token)
-        return malformed("a token that stands twice", failure);
     if (length < TOKEN_MIN || length > TOKEN_MAX)
         return malformed("a token that is too short or too long", failure);
     return secret_new_copy(json_string_value(value), length, &ret->token);
@@ -63,7 +78,7 @@ static int take_section(const char *section, const json_t *object, struct values
 
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
         if (!json_is_string(value) || !secure_json_text(object, key))
-            return malformed("a value of a profile that is no text", failure);
+            return malformed_name("a value of a profile that is no text,", key, failure);
         if (strcmp(section, "Token") == 0 && strcmp(key, "Value") == 0) {
             r = take_token(value, ret, failure);
             if (r != 0)
@@ -89,13 +104,14 @@ static int take_profile(const json_t *object, struct instruction *ret, struct fa
         return malformed("a profile without a name", failure);
     for (size_t i = 0; i < ret->profiles_count; i++)
         if (strcmp(ret->profiles[i].profile->name, name) == 0)
-            return malformed("a profile that stands twice", failure);
+            return malformed_name("a profile that stands twice,", name, failure);
     json_object_foreach((json_t *)(uintptr_t)object, section, value) {
         if (strcmp(section, "name") == 0)
             continue;
-        if (!json_is_object(value))
-            return malformed("a section of a profile that is no object", failure);
-        r = take_section(section, value, &values, profile, failure);
+        if (!json_is_object(value) || !section_is_known(section))
+            r = malformed_name("what is no section of a profile,", section, failure);
+        else
+            r = take_section(section, value, &values, profile, failure);
         if (r != 0)
             break;
     }
@@ -139,6 +155,16 @@ static int take_removals(const json_t *list, struct instruction *ret, struct fai
     return 0;
 }
 
+/* Whether set or removed comes last is nothing to guess at either. */
+static int check_no_contradiction(const struct instruction *instruction, struct failure *failure) {
+    for (size_t i = 0; i < instruction->profiles_count; i++)
+        for (size_t j = 0; j < instruction->remove_count; j++)
+            if (strcmp(instruction->profiles[i].profile->name, instruction->remove[j]) == 0)
+                return malformed_name("a profile that is set and removed,", instruction->remove[j],
+                                      failure);
+    return 0;
+}
+
 static int take_serial(const json_t *value, uint64_t last, struct instruction *ret,
                        struct failure *failure) {
     json_int_t serial = json_is_integer(value) ? json_integer_value(value) : 0;
@@ -165,10 +191,8 @@ int instruction_parse(const struct secret *document, uint64_t last_serial, struc
         return -ENOMEM;
     r = secure_json_parse(secret_data(document), secret_length(document), SECRET_LENGTH_MAX,
                           &object);
-    if (r == -EINVAL)
-        return malformed("no JSON object, or a name that stands twice", failure);
     if (r < 0)
-        return r;
+        return malformed("no JSON object, a name that stands twice, or too many values", failure);
     r = take_serial(json_object_get(object, "serial"), last_serial, instruction, failure);
     json_object_foreach(object, key, value) {
         if (r != 0)
@@ -178,8 +202,10 @@ int instruction_parse(const struct secret *document, uint64_t last_serial, struc
         else if (strcmp(key, "remove") == 0)
             r = take_removals(value, instruction, failure);
         else if (strcmp(key, "serial") != 0)
-            r = malformed("a name that is not known", failure);
+            r = malformed_name("a name that is not known,", key, failure);
     }
+    if (r == 0)
+        r = check_no_contradiction(instruction, failure);
     if (r != 0)
         return r;
     *ret = TAKE_PTR(instruction);

@@ -4,37 +4,60 @@
  * JSON in the arena of secrets.
  *
  * jansson copies what it reads into memory of its own, and a key may be among it. So every block that it takes is a
- * secret, with a pointer to itself in front.
+ * secret, with a head in front that says which.
+ *
+ * Its lexer must never be told that there is no memory: jansson 2.14 does not look whether a character of a string could be kept,
+ * and then copies on until it meets a quote. What the arena has no room for, and any text can bring that about with one long
+ * string, is in ordinary memory, which is erased as well.
  */
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "secure-json.h"
 #include "util.h"
 
-/* Before each block, and as much as any alignment wants. */
-#define HEAD 16u
+/* As much as any alignment wants. */
+struct head {
+    struct secret *secret; /* NULL for a block of ordinary memory */
+    size_t size;           /* of head and block */
+};
 
-_Static_assert(HEAD >= sizeof(struct secret *), "room for a pointer");
+#define HEAD sizeof(struct head)
+
+_Static_assert(HEAD % _Alignof(max_align_t) == 0, "what follows is aligned");
 
 static void *take(size_t size) {
-    struct secret *secret;
+    struct head head = {.size = size + HEAD};
+    uint8_t *block;
 
-    if (size > SECRET_LENGTH_MAX - HEAD || secret_new(size + HEAD, &secret) < 0)
-        return NULL;
-    memcpy(secret_data_mutable(secret), &secret, sizeof(struct secret *));
-    return secret_data_mutable(secret) + HEAD;
+    if (head.size < size)
+        abort();
+    if (head.size <= SECRET_LENGTH_MAX && secret_new(head.size, &head.secret) == 0)
+        block = secret_data_mutable(head.secret);
+    else
+        block = malloc(head.size);
+    if (!block)
+        abort(); /* see above: anything is better than to go on */
+    memcpy(block, &head, HEAD);
+    return block + HEAD;
 }
 
-static void give_back(void *block) {
-    struct secret *secret;
+static void give_back(void *octets) {
+    uint8_t *block = octets ? (uint8_t *)octets - HEAD : NULL;
+    struct head head;
 
     if (!block)
         return;
-    memcpy(&secret, (uint8_t *)block - HEAD, sizeof(struct secret *));
-    secret_free(secret);
+    memcpy(&head, block, HEAD);
+    if (head.secret) {
+        secret_free(head.secret);
+        return;
+    }
+    secret_erase(block, head.size);
+    free(block);
 }
 
 static void set_functions(void) {
@@ -48,21 +71,25 @@ void secure_json_init(void) {
     (void)pthread_once(&once, set_functions);
 }
 
-/* Counted before it is read: jansson's own bound is far beyond ours. */
-static bool is_too_deep(const char *text, size_t length) {
-    unsigned depth = 0;
+/* Counted before it is read: jansson's own bounds are far beyond ours, and each value takes some hundred octets of the arena. */
+static bool is_too_much(const char *text, size_t length) {
+    unsigned depth = 0, values = 1;
     bool quoted = false;
 
     for (size_t i = 0; i < length; i++) {
-        if (quoted && text[i] == '\\')
+        char c = text[i];
+
+        if (quoted && c == '\\')
             i++;
-        else if (text[i] == '"')
+        else if (c == '"')
             quoted = !quoted;
-        else if (!quoted && strchr("[{", text[i]) && text[i] != '\0' &&
-                 ++depth > MEF_JSON_DEPTH_MAX)
+        if (quoted)
+            continue;
+        depth += c == '[' || c == '{';
+        depth -= (c == ']' || c == '}') && depth > 0;
+        values += c == '[' || c == '{' || c == ',';
+        if (depth > MEF_JSON_DEPTH_MAX || values > JSON_VALUES_MAX)
             return true;
-        else if (!quoted && strchr("]}", text[i]) && text[i] != '\0' && depth > 0)
-            depth--;
     }
     return false;
 }
@@ -72,11 +99,11 @@ int secure_json_parse(const void *text, size_t length, size_t max, json_t **ret)
     json_t *value;
 
     secure_json_init();
-    if (length == 0 || length > max || is_too_deep(text, length))
+    if (length == 0 || length > max || is_too_much(text, length))
         return -EINVAL;
     value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!value)
-        return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
+        return -EINVAL;
     if (!json_is_object(value)) {
         json_decref(value);
         return -EINVAL;

@@ -235,12 +235,12 @@ static int set_aside(const struct record_store *store, const char *name, const c
         r = renameat2(store->fd, path, store->fd, aside, RENAME_NOREPLACE) < 0 ? -errno : 0;
     }
     (void)fsync(store->fd);
-    if (r < 0)
-        (void)snprintf(aside, sizeof(aside), "%s" SUFFIX, name);
-    log_message(LOG_ERR, MESSAGE_ID_RECORD_DAMAGED, "%s/%s" SUFFIX " %s; it was set aside as %s",
-                store->directory, name, wrong, aside);
-    return failure_set(failure, RECORD_E_DAMAGED, "%s/%s" SUFFIX " %s, and was set aside as %s",
-                       store->directory, name, wrong, aside);
+    log_message(LOG_ERR, MESSAGE_ID_RECORD_DAMAGED, "%s/%s" SUFFIX " %s; it %s %s",
+                store->directory, name, wrong, r < 0 ? "cannot be set aside:" : "was set aside as",
+                r < 0 ? strerror(-r) : aside);
+    return failure_set(failure, RECORD_E_DAMAGED, "%s/%s" SUFFIX " %s, and %s %s", store->directory,
+                       name, wrong, r < 0 ? "cannot be set aside:" : "was set aside as",
+                       r < 0 ? strerror(-r) : aside);
 }
 
 int record_get(struct record_store *store, const char *name, struct secret **ret,
