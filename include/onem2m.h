@@ -50,10 +50,12 @@ int onem2m_ke(const struct secret *exporter, const char *mef_fqdn, char ret_ke_i
  * onem2m_key() - Km or Kpsa or a usage-constrained key, from Ke
  * @derivation, @target: which formula
  * @suid: with ONEM2M_USAGE_CONSTRAINED, see onem2m_suid_is_derived()
- * @target_id: MAF-ID or Enrolee-B-ID, for 10.3.7 the FQDN representation of it; it is taken NFKC-normalised
+ * @target_id: MAF-ID or Enrolee-B-ID, for 10.3.7 the FQDN representation of it: UTF-8, 1 to ENTITY_ID_MAX octets, before and
+ * after its normalisation (NFKC, 3.2), which is done here
  * @ret: 32 octets; the caller owns it
  *
- * Return: 0; -EINVAL; -ENOMEM; another errno of the library.
+ * Return: 0; -EINVAL for a Ke of another length, a SUID that is not derived, or no such identifier; -ENOMEM; another errno of
+ * the library.
  */
 int onem2m_key(const struct secret *ke, enum onem2m_derivation derivation,
                enum onem2m_target target, unsigned suid, const char *target_id,

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <uninorm.h>
+#include <unistr.h>
 
 #include "onem2m.h"
 #include "util.h"
@@ -57,17 +59,51 @@ static void suid_text(unsigned suid, char ret[12]) {
     (void)snprintf(ret, 12, "%u", suid);
 }
 
+static bool is_ascii(const char *text) {
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+/* NFKC (TS-0003 3.2): both ends must hash the same octets however a name was typed. */
+static int normalise(const char *id, char ret[ENTITY_ID_MAX + 1]) {
+    _cleanup_free_ uint8_t *normal = NULL;
+    size_t length = strlen(id), normal_length = 0;
+
+    if (length == 0 || length > ENTITY_ID_MAX)
+        return -EINVAL;
+    if (is_ascii(id)) {
+        memcpy(ret, id, length + 1);
+        return 0;
+    }
+    if (u8_check((const uint8_t *)id, length))
+        return -EINVAL;
+    normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)id, length, NULL, &normal_length);
+    if (!normal)
+        return errno == ENOMEM ? -ENOMEM : -EINVAL;
+    if (normal_length > ENTITY_ID_MAX)
+        return -EINVAL;
+    memcpy(ret, normal, normal_length);
+    ret[normal_length] = '\0';
+    return 0;
+}
+
 int onem2m_key(const struct secret *ke, enum onem2m_derivation derivation,
                enum onem2m_target target, unsigned suid, const char *target_id,
                struct secret **ret) {
     char message[sizeof(TEXT_KPSA) + 12 + ENTITY_ID_MAX + 1], usage[12] = "";
+    char id[ENTITY_ID_MAX + 1];
     const char *text = TEXT_USAGE;
     struct secret *key = NULL;
     unsigned length = KE_LENGTH;
     int n, r;
 
-    if (secret_length(ke) != KE_LENGTH || target_id[0] == '\0' || strlen(target_id) > ENTITY_ID_MAX)
+    if (secret_length(ke) != KE_LENGTH)
         return -EINVAL;
+    r = normalise(target_id, id);
+    if (r < 0)
+        return r;
     if (derivation == ONEM2M_USAGE_CONSTRAINED) {
         if (!onem2m_suid_is_derived(suid))
             return -EINVAL;
@@ -75,7 +111,7 @@ int onem2m_key(const struct secret *ke, enum onem2m_derivation derivation,
     } else {
         text = target == ONEM2M_TARGET_MAF ? TEXT_KM : TEXT_KPSA;
     }
-    n = snprintf(message, sizeof(message), "%s%s%s", text, usage, target_id);
+    n = snprintf(message, sizeof(message), "%s%s%s", text, usage, id);
     r = secret_new(KE_LENGTH, &key);
     if (r < 0)
         return r;
