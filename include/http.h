@@ -38,7 +38,8 @@ enum http_method {
  * certificate; with neither the client proves nothing (certificate-less, RFC 7030 3.3.3 apart). SNI is the URL's host.
  */
 struct http_handshake {
-    const char *suites;       /* cipher suites as OpenSSL writes them, the best first */
+    const char *suites; /* cipher suites as OpenSSL writes them, the best first; those that are not of the credential's kind are
+                           left out */
     const char *psk_identity; /* up to PSK_IDENTITY_MAX octets */
     const struct secret *psk; /* 1 to PSK_MAX octets */
     const char *certificate; /* PEM text, our own first, then its chain; up to CERTIFICATE_CHAIN_MAX octets */
@@ -96,7 +97,7 @@ void http_response_done(struct http_response *response);
 const char *http_response_field(const struct http_response *response, const char *name, size_t nth);
 
 /**
- * http_origin() - scheme, host and port of an http or https URL, "https://bsf.example:8443", for a text that anybody
+ * http_origin() - scheme, host and port of an http, https or coaps URL, "https://bsf.example:8443", for a text that anybody
  * may read: what else stands in a URL may be an identity
  * @url: of any octets
  *

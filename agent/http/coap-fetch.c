@@ -369,8 +369,11 @@ static int check_connection(struct exchange *exchange, const coap_session_t *ses
     SSL *ssl = coap_session_get_tls(session, &library);
     int r;
 
-    if (job->handshake.failure.code != 0 || !ssl || library != COAP_TLS_LIBRARY_OPENSSL)
+    if (job->handshake.failure.code != 0)
         return fail(exchange, target, failure);
+    if (!ssl || library != COAP_TLS_LIBRARY_OPENSSL || !handshake_check(ssl, &job->handshake))
+        return failure_set(failure, HTTP_E_TLS, "%.200s is not asked: it has not proved who it is",
+                           target->host);
     if (job->exporter_label[0] == '\0')
         return 0;
     r = handshake_exporter(ssl, job->exporter_label, exchange->result->exporter);

@@ -120,7 +120,8 @@ static int append_optional(struct packet *packet, uint8_t tag, const char *text)
 static int append_body(struct packet *packet, const struct http_request *request) {
     int r;
 
-    if (request->body_length > HTTP_SEND_MAX)
+    if (request->body_length > HTTP_SEND_MAX ||
+        (request->body && request->method != HTTP_POST && request->method != HTTP_PUT))
         return -EINVAL;
     r = packet_append_u8(packet, HTTP_FIELD_METHOD, (uint8_t)request->method);
     if (r == 0)
@@ -188,6 +189,22 @@ static int send_secrets(struct http_client *client, const struct http_handshake 
     return r == 0 ? packet_send(client->process.fd, &packet, deadline) : r;
 }
 
+static bool fits(const char *text, size_t max) {
+    return !text || strlen(text) <= max;
+}
+
+/* What is longer than the other side takes would end it. */
+static bool handshake_fits(const struct http_handshake *handshake) {
+    const struct peer_expectation *peer = handshake->peer;
+
+    return fits(handshake->suites, CIPHER_SUITES_MAX) &&
+           fits(handshake->psk_identity, PSK_IDENTITY_MAX) &&
+           fits(handshake->certificate, CERTIFICATE_CHAIN_MAX) &&
+           fits(handshake->private_key_uri, CONF_PATH_MAX) &&
+           (!peer || (peer->roots_count <= PEER_ROOTS_MAX && fits(peer->name, PEER_NAME_MAX) &&
+                      fits(peer->trust_anchors, CONF_PATH_MAX) && fits(peer->crl, CONF_PATH_MAX)));
+}
+
 static int append_peer(struct packet *packet, const struct peer_expectation *peer) {
     int r;
 
@@ -214,7 +231,7 @@ static int send_handshake(struct http_client *client, struct packet *packet,
 
     if (!handshake)
         return 0;
-    if (handshake->certificate && strlen(handshake->certificate) > CERTIFICATE_CHAIN_MAX)
+    if (!handshake_fits(handshake))
         return -EINVAL;
     r = send_secrets(client, handshake, deadline);
     if (r < 0)
@@ -272,8 +289,8 @@ static size_t span_host(const char *text) {
 }
 
 bool http_origin(const char *url, char *ret, size_t size) {
-    size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
-                    : strncasecmp(url, "http://", 7) == 0 ? 7
+    size_t scheme = strncasecmp(url, "https://", 8) == 0 || strncasecmp(url, "coaps://", 8) == 0 ? 8
+                    : strncasecmp(url, "http://", 7) == 0                                        ? 7
                                                           : 0;
     const char *authority = url + scheme, *host = authority;
     size_t length = strcspn(authority, "/?#"), host_length, port = 0;

@@ -127,8 +127,6 @@ static void set_method(CURL *easy, const struct http_job *job) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, names[job->method]);
-    /* A kept one may have been made with another credential: libcurl does not know which. */
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, job->fresh || job->handshake.wanted ? 1L : 0L);
 }
 
 static void set_request(CURL *easy, const struct http_job *job, struct curl_slist *connect_to,

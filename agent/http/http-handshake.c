@@ -29,6 +29,9 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:" \
     "ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-CCM8"
 
+/* What is appended to a list takes less. */
+#define SUITES_SIZE (CIPHER_SUITES_MAX + 64)
+
 /* --- What is told ------------------------------------------------------------------------------------ */
 
 static bool take_octets(const struct packet *packet, uint8_t tag, uint8_t *ret, size_t size,
@@ -52,6 +55,14 @@ bool handshake_take_secrets(struct handshake *handshake, const struct packet *pa
                        sizeof(handshake->private_key), &handshake->private_key_length);
 }
 
+/* A text that is there and cannot be taken is not as if there were none. */
+static bool take_text(const struct packet *packet, uint8_t tag, char *ret, size_t size) {
+    const uint8_t *octets;
+    size_t length;
+
+    return !packet_get(packet, tag, &octets, &length) || packet_get_text(packet, tag, ret, size);
+}
+
 static bool take_peer(struct handshake *handshake, const struct packet *packet) {
     struct peer_expectation *peer = &handshake->peer;
     const uint8_t *roots;
@@ -64,12 +75,12 @@ static bool take_peer(struct handshake *handshake, const struct packet *packet) 
         return false;
     handshake->has_peer = true;
     peer->flavour = (enum peer_flavour)flavour;
-    (void)packet_get_text(packet, HTTP_FIELD_PEER_NAME, handshake->peer_name,
-                          sizeof(handshake->peer_name));
-    (void)packet_get_text(packet, HTTP_FIELD_PEER_ANCHORS, handshake->peer_anchors,
-                          sizeof(handshake->peer_anchors));
-    (void)packet_get_text(packet, HTTP_FIELD_PEER_CRL, handshake->peer_crl,
-                          sizeof(handshake->peer_crl));
+    if (!take_text(packet, HTTP_FIELD_PEER_NAME, handshake->peer_name,
+                   sizeof(handshake->peer_name)) ||
+        !take_text(packet, HTTP_FIELD_PEER_ANCHORS, handshake->peer_anchors,
+                   sizeof(handshake->peer_anchors)) ||
+        !take_text(packet, HTTP_FIELD_PEER_CRL, handshake->peer_crl, sizeof(handshake->peer_crl)))
+        return false;
     (void)packet_get_u8(packet, HTTP_FIELD_PEER_OCSP, &ocsp);
     peer->name = handshake->peer_name;
     peer->trust_anchors = handshake->peer_anchors;
@@ -90,12 +101,12 @@ static bool take_peer(struct handshake *handshake, const struct packet *packet) 
 bool handshake_take_rest(struct handshake *handshake, const struct packet *packet) {
     size_t length = 0;
 
-    (void)packet_get_text(packet, HTTP_FIELD_SUITES, handshake->suites, sizeof(handshake->suites));
-    (void)packet_get_text(packet, HTTP_FIELD_PSK_IDENTITY, handshake->psk_identity,
-                          sizeof(handshake->psk_identity));
-    (void)packet_get_text(packet, HTTP_FIELD_PRIVATE_KEY_URI, handshake->private_key_uri,
-                          sizeof(handshake->private_key_uri));
-    if (!take_octets(packet, HTTP_FIELD_CERTIFICATE, (uint8_t *)handshake->certificate,
+    if (!take_text(packet, HTTP_FIELD_SUITES, handshake->suites, sizeof(handshake->suites)) ||
+        !take_text(packet, HTTP_FIELD_PSK_IDENTITY, handshake->psk_identity,
+                   sizeof(handshake->psk_identity)) ||
+        !take_text(packet, HTTP_FIELD_PRIVATE_KEY_URI, handshake->private_key_uri,
+                   sizeof(handshake->private_key_uri)) ||
+        !take_octets(packet, HTTP_FIELD_CERTIFICATE, (uint8_t *)handshake->certificate,
                      sizeof(handshake->certificate) - 1, &length))
         return false;
     handshake->certificate[length] = '\0';
@@ -147,6 +158,7 @@ static int on_certificate(X509_STORE_CTX *store, void *data) {
         X509_STORE_CTX_set_error(store, r == PEER_E_EXPIRED   ? X509_V_ERR_CERT_HAS_EXPIRED
                                         : r == PEER_E_REVOKED ? X509_V_ERR_CERT_REVOKED
                                                               : X509_V_ERR_CERT_REJECTED);
+    handshake->proved = r == 0;
     return r == 0;
 }
 
@@ -162,8 +174,9 @@ static int on_status(SSL *ssl, void *data) {
     }
     if (!ocsp && !handshake->peer.ocsp_required)
         return 1;
-    return verify(handshake, leaf, SSL_get_peer_cert_chain(ssl), &handshake->peer, ocsp,
-                  (size_t)length) == 0;
+    handshake->proved = verify(handshake, leaf, SSL_get_peer_cert_chain(ssl), &handshake->peer,
+                               ocsp, (size_t)length) == 0;
+    return handshake->proved;
 }
 
 static void on_info(const SSL *ssl, int where, int value) {
@@ -182,12 +195,27 @@ static void on_info(const SSL *ssl, int where, int value) {
 /* --- Setting up ---------------------------------------------------------------------------------------- */
 
 static bool cannot(struct handshake *handshake, const char *what) {
-    char words[160];
+    unsigned long error = ERR_get_error();
+    const char *words = error != 0 ? ERR_reason_error_string(error) : NULL;
 
-    ERR_error_string_n(ERR_get_error(), words, sizeof(words));
-    (void)failure_set(&handshake->failure, HTTP_E_CREDENTIAL, "%s cannot be used: %.150s", what,
-                      words);
+    (void)failure_set(&handshake->failure, HTTP_E_CREDENTIAL, "%s cannot be used%s%.150s", what,
+                      words ? ": " : "", words ? words : "");
     return false;
+}
+
+/* Halves of a credential are a mistake, and not a wish to prove less. */
+static bool check_credential(struct handshake *handshake) {
+    bool psk = handshake->psk_identity[0] != '\0';
+
+    if (psk && handshake->psk_length == 0)
+        return cannot(handshake, "an identity without its pre-shared key");
+    if (!psk && handshake->psk_length > 0)
+        return cannot(handshake, "a pre-shared key without its identity");
+    if (handshake->certificate[0] == '\0' &&
+        (handshake->private_key_length > 0 || handshake->private_key_uri[0]))
+        return cannot(handshake, "a private key without its certificate");
+    return psk || handshake->has_peer ||
+           cannot(handshake, "a handshake that expects nobody in particular");
 }
 
 static bool use_chain(SSL_CTX *context, struct handshake *handshake) {
@@ -244,18 +272,29 @@ static bool use_peer(SSL_CTX *context, struct handshake *handshake) {
     return SSL_CTX_set_tlsext_status_type(context, TLSEXT_STATUSTYPE_ocsp) == 1;
 }
 
-static const char *suites_of(const struct handshake *handshake) {
-    if (handshake->suites[0])
-        return handshake->suites;
-    return handshake->psk_identity[0] ? PSK_SUITES : CERTIFICATE_SUITES;
+/*
+ * One CipherSuites= serves both methods of a profile, so each takes what is its own: by pre-shared key no certificate is looked
+ * at, and a suite that needs one would let anybody be the MEF.
+ */
+static void suites_of(const struct handshake *handshake, char ret[SUITES_SIZE]) {
+    bool psk = handshake->psk_identity[0] != '\0';
+    const char *suites = handshake->suites;
+
+    if (suites[0] == '\0')
+        suites = psk ? PSK_SUITES : CERTIFICATE_SUITES;
+    (void)snprintf(ret, SUITES_SIZE, "%s:%s", suites,
+                   psk ? "!aRSA:!aECDSA:!aDSS:!aNULL:!eNULL" : "!PSK:!aNULL:!eNULL");
 }
 
 bool handshake_prepare(SSL_CTX *context, struct handshake *handshake) {
     int version = handshake->datagrams ? DTLS1_2_VERSION : TLS1_2_VERSION;
     bool psk = handshake->psk_identity[0] != '\0';
-    const char *suites = suites_of(handshake);
+    char suites[SUITES_SIZE];
 
     ERR_clear_error();
+    if (!check_credential(handshake))
+        return false;
+    suites_of(handshake, suites);
     SSL_CTX_set_app_data(context, handshake);
     SSL_CTX_set_info_callback(context, on_info);
     /* Each exporter is that of a whole handshake. */
@@ -264,7 +303,8 @@ bool handshake_prepare(SSL_CTX *context, struct handshake *handshake) {
     if (SSL_CTX_set_min_proto_version(context, version) != 1 ||
         SSL_CTX_set_max_proto_version(context, version) != 1 ||
         SSL_CTX_set_cipher_list(context, suites) != 1)
-        return cannot(handshake, "a cipher suite of CipherSuites=");
+        return cannot(handshake, psk ? "CipherSuites= with a pre-shared key"
+                                     : "CipherSuites= with a certificate");
     if (psk) {
         SSL_CTX_set_psk_client_callback(context, on_psk);
         SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
@@ -273,8 +313,7 @@ bool handshake_prepare(SSL_CTX *context, struct handshake *handshake) {
     if (handshake->certificate[0] &&
         (!use_chain(context, handshake) || !use_key(context, handshake)))
         return false;
-    return handshake->has_peer ? use_peer(context, handshake)
-                               : cannot(handshake, "a handshake that expects nobody");
+    return use_peer(context, handshake);
 }
 
 /* A context of our own under it; what SSL_set_SSL_CTX() does not take over is set again. */
@@ -282,14 +321,16 @@ bool handshake_apply(SSL *ssl, struct handshake *handshake,
                      void (*library_info)(const SSL *ssl, int where, int value)) {
     SSL_CTX *context = SSL_CTX_new(DTLS_client_method());
     bool psk = handshake->psk_identity[0] != '\0';
+    char suites[SUITES_SIZE];
     bool ok;
 
     handshake->datagrams = true;
     handshake->library_info = library_info;
+    suites_of(handshake, suites);
     ok = context && handshake_prepare(context, handshake) && SSL_set_SSL_CTX(ssl, context) &&
          SSL_set_min_proto_version(ssl, DTLS1_2_VERSION) == 1 &&
          SSL_set_max_proto_version(ssl, DTLS1_2_VERSION) == 1 &&
-         SSL_set_cipher_list(ssl, suites_of(handshake)) == 1 &&
+         SSL_set_cipher_list(ssl, suites) == 1 &&
          (psk || SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp) == 1);
     SSL_CTX_free(context); /* @ssl has a reference */
     if (!ok)
@@ -303,6 +344,15 @@ bool handshake_apply(SSL *ssl, struct handshake *handshake,
 }
 
 /* --- What became of it --------------------------------------------------------------------------------- */
+
+bool handshake_check(const SSL *ssl, const struct handshake *handshake) {
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+
+    if (!cipher || of(ssl) != handshake)
+        return false;
+    return handshake->psk_identity[0] ? SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk
+                                      : handshake->proved;
+}
 
 int handshake_exporter(SSL *ssl, const char *label, uint8_t *ret) {
     /* TLS 1.3 has it built in. */

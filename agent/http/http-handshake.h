@@ -32,6 +32,7 @@ struct handshake {
     struct failure failure; /* the peer's certificate, or our own credential */
     int alert;              /* that the other end sent; -1 for none */
     bool heard; /* the other end has said something */
+    bool proved; /* its certificate is that of whom we expect */
     void (*library_info)(const SSL *ssl, int where, int value); /* who else wants to know; NULL */
 };
 
@@ -60,6 +61,12 @@ bool handshake_prepare(SSL_CTX *context, struct handshake *handshake);
  */
 bool handshake_apply(SSL *ssl, struct handshake *handshake,
                      void (*library_info)(const SSL *ssl, int where, int value));
+
+/**
+ * handshake_check() - whether the other end of @ssl, whose handshake is over, has proved who it is: by knowing the key, or by
+ * the right certificate. Otherwise nothing may be asked of it, whatever library thinks so.
+ */
+bool handshake_check(const SSL *ssl, const struct handshake *handshake);
 
 /**
  * handshake_exporter() - TLS_EXPORTER_LENGTH octets of @ssl with the label @label, if its master secret is an extended one

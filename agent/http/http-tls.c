@@ -30,10 +30,19 @@ static SSL *ssl_of(CURL *easy) {
 static int on_connection(void *data, char *peer _unused_, char *local _unused_,
                          int peer_port _unused_, int local_port _unused_) {
     struct http_exchange *exchange = data;
+    const struct http_job *job = exchange->job;
     SSL *ssl = ssl_of(exchange->easy);
-    int r = ssl ? handshake_exporter(ssl, exchange->job->exporter_label, exchange->result->exporter)
-                : HTTP_E_HELPER;
+    int r;
 
+    if (job->handshake.wanted && (!ssl || !handshake_check(ssl, exchange->handshake))) {
+        exchange->result->refused = HTTP_E_TLS;
+        exchange->result->refused_why = "it has not proved who it is";
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (job->exporter_label[0] == '\0')
+        return CURL_PREREQFUNC_OK;
+    r = ssl ? handshake_exporter(ssl, job->exporter_label, exchange->result->exporter)
+            : HTTP_E_HELPER;
     if (r == 0) {
         exchange->result->has_exporter = true;
         return CURL_PREREQFUNC_OK;
@@ -55,8 +64,13 @@ static CURLcode on_context(CURL *easy, void *context, void *data) {
     return handshake_prepare(context, exchange->handshake) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
-/* Who it is is for peer_verify() to say, and for nobody else. */
+/*
+ * Who it is is for peer_verify() to say, and for nobody else. A connection is for one request: libcurl does not know by which
+ * credential a kept one was made, and with it OpenSSL would keep the private key.
+ */
 static void set_handshake(CURL *easy, struct http_exchange *exchange) {
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION,
                      (long)(CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2));
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
@@ -76,9 +90,12 @@ void http_tls_set(CURL *easy, const struct http_job *job, struct http_exchange *
         curl_easy_setopt(easy, CURLOPT_CAINFO, job->trust_anchors);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
+    /* What a request changes is not asked for twice because a kept connection broke. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, job->fresh || job->method != HTTP_GET ? 1L : 0L);
     if (job->handshake.wanted)
         set_handshake(easy, exchange);
-    if (job->exporter_label[0] && strncasecmp(job->url, "https:", 6) == 0) {
+    if (job->handshake.wanted ||
+        (job->exporter_label[0] && strncasecmp(job->url, "https:", 6) == 0)) {
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
     }
