@@ -4,8 +4,11 @@
 /*
  * Bootstrap instruction configuration (TS-0003 8.3.1.2, 9.2.2.1) from elsewhere: a document that somebody has signed.
  *
- * The document is JSON in CMS SignedData (RFC 5652), attached, DER or PEM. Who signs is configured; the source is
- * authenticated and the integrity checked before one octet of the JSON is read.
+ * The document is JSON of up to SECRET_LENGTH_MAX octets in CMS SignedData (RFC 5652), attached, DER or PEM, with SHA-256,
+ * SHA-384 or SHA-512. Who signs is configured, as certificates: exactly these may, whoever issued them. Their dates are not
+ * looked at, since the time of a signature is its signer's own word, and a gateway may have no clock; who may not sign any
+ * more is taken out of the configuration. The source is authenticated and the integrity checked before one octet of the JSON
+ * is read. With several signatures, each must be of somebody who is configured.
  *
  *   {"serial": 7,
  *    "profiles": [{"name": "water",
@@ -13,8 +16,8 @@
  *                  "Token": {"Value": "..."}}],
  *    "remove": ["old"]}
  *
- * Sections and keys of a profile are those of enrol.d (enrol-profile.h), each value a string, and "Token" may hold the
- * enrolment token itself. Everything unknown refuses the document.
+ * Sections and keys of a profile are those of enrol.d (enrol-profile.h), each once and a string, and "Token" may hold the
+ * enrolment token itself. Everything unknown refuses the document, and so does a profile that stands twice or is set and removed.
  */
 
 #include <stddef.h>
@@ -41,11 +44,11 @@ struct instruction {
 /**
  * instruction_verify() - the document in @cms, if one of the signers in @signers made it
  * @cms: @length octets, up to INSTRUCTION_MAX, of anybody
- * @signers: path of a PEM file with the certificates of who may sign: exactly these, no chain
+ * @signers: path of a PEM file with the certificates of who may sign, up to INSTRUCTION_SIGNERS_MAX, or NULL
  * @ret_document: the JSON, not yet read; the caller owns it
  *
  * Return: 0; INSTRUCTION_E_MALFORMED; INSTRUCTION_E_SIGNATURE: wrong, or of nobody who is configured;
- * INSTRUCTION_E_SIGNER: no signer is configured, or the file cannot be read; negative errno.
+ * INSTRUCTION_E_SIGNER: no signer is configured, or the file cannot be read to its end; negative errno.
  */
 int instruction_verify(const uint8_t *cms, size_t length, const char *signers,
                        struct secret **ret_document, struct failure *failure);

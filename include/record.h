@@ -4,10 +4,11 @@
 /*
  * Records: what a gateway cannot get again without a visit, sealed in files.
  *
- * A record has a name and up to RECORD_MAX octets, which are a secret. Its file is the AEAD (AES-256-GCM) of them under the
- * sealing key, with format version, name and generation under the proof. It is written to a temporary file, fsync'ed,
- * renamed, and its directory fsync'ed: after a power loss the record before or the record after is there, whole. One that is
- * torn, tampered with, of another name or under another key is set aside (renamed to NAME.bad-N) and named, never dropped.
+ * A record has a name and 1 to RECORD_MAX octets, which are a secret. Its file, NAME.record, is the AEAD (AES-256-GCM) of them
+ * under the sealing key, with format version and name under the proof. An older record of the same name that somebody puts
+ * back is taken as it is. It is written to a temporary file, fsync'ed, renamed, and its directory fsync'ed: after a power loss
+ * the record before or the record after is there, whole. One that is torn, tampered with, of another name or under another key
+ * is set aside (renamed to NAME.record.bad-N) and named, never dropped.
  */
 
 #include <stddef.h>
@@ -52,8 +53,8 @@ int record_put(struct record_store *store, const char *name, const struct secret
  *
  * Of an earlier format version it is read, and written again as the present one.
  *
- * Return: 0; RECORD_E_NONE; RECORD_E_DAMAGED with the file and where it was set aside to; RECORD_E_VERSION for a later
- * version, which stays where it is; negative errno.
+ * Return: 0; RECORD_E_NONE; RECORD_E_DAMAGED with the file and where it was set aside to, or why it cannot be;
+ * RECORD_E_VERSION for a later version, which stays where it is; negative errno.
  */
 int record_get(struct record_store *store, const char *name, struct secret **ret,
                struct failure *failure);

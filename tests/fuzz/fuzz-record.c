@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Files of records, of any octets. Nobody has the key but this program, so that what opens is one of the two files that were sealed
+ * Files of records, of any octets. Nobody has the key but this program, so that what opens is one of the files that were sealed
  * with it beforehand, or one of this run: the octets are sealed as a content too, opened, and not opened any more when one
  * octet of the file, which they choose, is another.
  */

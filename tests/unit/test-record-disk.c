@@ -143,7 +143,7 @@ static void writer_kill(pid_t pid) {
     assert_int_equal(waitpid(pid, NULL, __WALL), pid);
 }
 
-/* Killed at its first stop, at its second, and so on until it comes to its end: there is @before, and from some stop on @after. */
+/* Killed at its first stop, at its second, and so on to its end: there is BEFORE, and from some stop on @after. */
 static void kill_at_each_call(const char *directory, const char *what, const char *after) {
     bool was_after = false, ended = false;
 
@@ -180,7 +180,7 @@ static void a_remover_killed_at_any_call_leaves_the_record_or_none(void **state)
     kill_at_each_call(*state, "remove", NULL);
 }
 
-/* What no kill can show and a power loss would: nothing is renamed before it is on the disk, and nothing is promised before that is. */
+/* What no kill can show and a power loss would: nothing is renamed before it is on the disk, or promised before its name is. */
 static void the_file_is_synced_before_its_name_and_the_directory_after(void **state) {
     char calls[64] = "";
     pid_t pid;
