@@ -8,6 +8,10 @@
  * Straight-line code for a worker thread: each function is one or more requests, each with a deadline. A session is not bound
  * to one connection: every connection authenticates as the first did, and Ke is that of the connection that the registration's
  * answer came by.
+ *
+ * Every function that asks returns 0; enum mef_outcome; enum http_outcome or enum peer_outcome, as it came from io->ask;
+ * UB_E_CANCELLED; a negative errno: -EINVAL, before anything is asked, for an identifier that can be no part of a path (1 to
+ * MEF_ID_MAX letters, digits and "._~-@") and for a value that JSON cannot hold. What is filled is untouched on failure.
  */
 
 #include <stdbool.h>
@@ -57,13 +61,14 @@ void mef_registration_done(struct mef_registration *registration);
  * indications
  * @token: enrolment token (seed of TS-0003 8.3.1.2), presented in this request and in no other; NULL for none
  *
- * Return: 0; enum mef_outcome; enum http_outcome, enum peer_outcome; negative errno.
+ * What the MEF grants beyond the profile's Enrolment Expiry is cut.
  */
 int mef_register(struct mef_client *client, const struct secret *token,
                  struct mef_registration *ret, struct failure *failure);
 
 /**
  * mef_registration_update() - another expiration time (8.3.5.2.5); @registration gets what is valid now
+ * @expires: seconds since the epoch; 0 for the profile's Enrolment Expiry from now
  */
 int mef_registration_update(struct mef_client *client, struct mef_registration *registration,
                             int64_t expires, struct failure *failure);
@@ -79,7 +84,7 @@ struct mef_configuration {
     char admin_fqdn[FQDN_MAX + 1];
     uint16_t http_port, coap_port; /* 0 where not given */
     int64_t expires;               /* 0 where not given */
-    char est[HTTP_URL_MAX + 1];    /* certificate enrolment base URI, "" where not given */
+    char est[HTTP_URL_MAX + 1];    /* certificate enrolment base URI, of the MEF's own host; "" where not given */
 };
 
 /**
@@ -108,7 +113,8 @@ void mef_key_done(struct mef_key *key);
  * mef_key_register() - register a key for @targets (with spaces between) and @suid
  * @key: the key value to register; NULL to take it from the exporter of a connection of its own
  *
- * RelativeKeyID is what the answer says, whatever the exporter gave.
+ * RelativeKeyID is what the answer says, whatever the exporter gave. SUID, targets, source and adminFQDN must be confirmed as
+ * they were asked for (8.3.9.9.4), expirationTime may be another.
  */
 int mef_key_register(struct mef_client *client, const char *client_reg_id, unsigned suid,
                      const char *targets, int64_t expires, const struct secret *key,
@@ -121,7 +127,7 @@ int mef_key_retrieve(struct mef_client *client, const char *relative_key_id, str
                      struct failure *failure);
 
 /**
- * mef_key_update() - another expiration time or other targets (NULL: as they are); @key gets what is valid now
+ * mef_key_update() - another expiration time (0: as it is) or other targets (NULL: as they are); @key gets what is valid now
  */
 int mef_key_update(struct mef_client *client, struct mef_key *key, int64_t expires,
                    const char *targets, struct failure *failure);
@@ -190,7 +196,7 @@ struct mef_command_handler {
 
 /**
  * mef_run_commands() - fetch, execute and answer one command after the other, until NO_MORE_COMMANDS
- * @registration: command refers to the first
+ * @registration: command refers to the first, and is not ""
  * @ret_retry_usec: when to ask again; 0 for never
  *
  * A command that came before is answered with 40 and not executed; a URI of another host than the MEF's with 43; more than

@@ -8,8 +8,8 @@
  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "mef-names.h"
 #include "mef-request.h"
@@ -18,46 +18,61 @@
 
 /* --- Reading a command -------------------------------------------------------------------------------- */
 
-/* xs:duration without years and months, whose length nobody knows: "P1DT2H3M4S". */
+struct unit {
+    char letter;
+    bool time; /* behind the "T" */
+    uint64_t seconds;
+};
+
+/* In their order. A year and a month are as long as the longest of them. */
+static const struct unit units[] = {
+    {'Y', false, 31622400}, {'M', false, 2678400}, {'D', false, 86400},
+    {'H', true, 3600},      {'M', true, 60},       {'S', true, 1},
+};
+
+/* One number with its unit of those that may still come; "." and digits that are not counted before an "S". */
+static bool parse_part(const char **text, bool time, size_t *next, uint64_t *seconds) {
+    size_t digits = strspn(*text, "0123456789"), i;
+    uint64_t number;
+
+    if (digits == 0 || digits > 9)
+        return false;
+    number = strtoull(*text, NULL, 10);
+    *text += digits;
+    if (**text == '.') {
+        digits = strspn(*text + 1, "0123456789");
+        if (digits == 0 || (*text)[1 + digits] != 'S')
+            return false;
+        *text += 1 + digits;
+    }
+    for (i = *next; i < ELEMENTS(units); i++)
+        if (units[i].letter == **text && units[i].time == time)
+            break;
+    if (i == ELEMENTS(units))
+        return false;
+    *seconds += number * units[i].seconds;
+    *next = i + 1;
+    (*text)++;
+    return true;
+}
+
+/* xs:duration that is not negative, "P1DT2H3M4S"; a longer one than KEY_LIFETIME_MAX_SEC is that. */
 static bool parse_duration(const char *text, uint64_t *ret) {
-    static const struct {
-        char unit;
-        bool time;
-        uint64_t seconds;
-    } units[] = {{'D', false, 86400}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}};
     uint64_t seconds = 0;
-    bool time = false, any = false;
+    bool time = false;
     size_t next = 0;
 
-    if (*text++ != 'P')
+    if (*text++ != 'P' || *text == '\0')
         return false;
     while (*text) {
-        size_t digits, i;
-        uint64_t number;
-
         if (*text == 'T' && !time) {
             time = true;
             text++;
-            continue;
         }
-        digits = strspn(text, "0123456789");
-        if (digits == 0 || digits > 9)
+        if (!parse_part(&text, time, &next, &seconds))
             return false;
-        number = strtoull(text, NULL, 10);
-        text += digits;
-        for (i = next; i < ELEMENTS(units); i++)
-            if (units[i].unit == *text && units[i].time == time)
-                break;
-        if (i == ELEMENTS(units))
-            return false;
-        seconds += number * units[i].seconds;
-        next = i + 1;
-        any = true;
-        text++;
     }
-    if (!any || seconds > KEY_LIFETIME_MAX_SEC)
-        return false;
-    *ret = seconds * USEC_PER_SEC;
+    *ret = (seconds < KEY_LIFETIME_MAX_SEC ? seconds : KEY_LIFETIME_MAX_SEC) * USEC_PER_SEC;
     return true;
 }
 
@@ -65,7 +80,9 @@ static bool take_no_more(const json_t *args, struct mef_command *ret) {
     const json_t *object = mef_open(args, MEF_ATTR_CMD_NO_MORE);
     const char *text = object ? secure_json_text(object, MEF_ATTR_CMD_RETRY) : NULL;
 
-    return !text || parse_duration(text, &ret->retry_usec);
+    if (!object || !json_object_get(object, MEF_ATTR_CMD_RETRY))
+        return true;
+    return text && parse_duration(text, &ret->retry_usec);
 }
 
 static bool take_cert_prov(const json_t *args, struct mef_command *ret) {
@@ -125,18 +142,6 @@ static int take_command(const struct mef_client *client, const json_t *answer,
 
 /* --- Executing ---------------------------------------------------------------------------------------- */
 
-/* A URI of another host than the MEF's is not for a MEF to give (8.3.9). */
-static bool is_of_mef(const struct mef_client *client, const char *uri) {
-    const char *host = strstr(uri, "://");
-    size_t length = strlen(client->profile->mef_fqdn);
-
-    if (!host)
-        return false;
-    host += 3;
-    return strncasecmp(host, client->profile->mef_fqdn, length) == 0 &&
-           (host[length] == '\0' || strchr(":/", host[length]));
-}
-
 static int execute(const struct mef_client *client, const struct mef_command_handler *handler,
                    const struct mef_command *command, bool ok, bool repeated) {
     if (repeated)
@@ -144,7 +149,7 @@ static int execute(const struct mef_client *client, const struct mef_command_han
     if (!ok)
         return MEF_COMMAND_BAD_ARGUMENTS;
     if ((command->class == MEF_CERT_PROV || command->class == MEF_DEV_CFG) &&
-        !is_of_mef(client, command->uri))
+        !mef_is_own_uri(client, command->uri))
         return MEF_COMMAND_UNACCEPTABLE_ARGUMENTS;
     return handler->execute(handler->userdata, command);
 }
@@ -189,6 +194,11 @@ int mef_run_commands(struct mef_client *client, const struct mef_registration *r
 
     if (!command || !seen)
         return -ENOMEM;
+    r = mef_check_id(registration->client_reg_id, failure);
+    if (r == 0)
+        r = mef_check_id(registration->command, failure);
+    if (r != 0)
+        return r;
     secure_json_init();
     (void)snprintf(path, sizeof(path), "%s/%s", registration->client_reg_id, registration->command);
     r = mef_ask(client, &request, &answer, NULL, failure);

@@ -20,22 +20,7 @@ void mef_key_done(struct mef_key *key) {
 
 /* --- Targets ------------------------------------------------------------------------------------------ */
 
-/* Words with spaces between as a list, and back. */
-static json_t *target_list(const char *targets) {
-    json_t *list = json_array();
-
-    while (list && *(targets += strspn(targets, " ")) != '\0') {
-        size_t length = strcspn(targets, " ");
-
-        if (json_array_append_new(list, json_stringn(targets, length)) < 0) {
-            json_decref(list);
-            return NULL;
-        }
-        targets += length;
-    }
-    return list;
-}
-
+/* As words with spaces between. */
 static bool take_targets(const json_t *object, char ret[ENTITY_ID_MAX + 1]) {
     const json_t *list = json_object_get(object, MEF_ATTR_TARGETS), *target;
     size_t index, length = 0;
@@ -46,7 +31,7 @@ static bool take_targets(const json_t *object, char ret[ENTITY_ID_MAX + 1]) {
     json_array_foreach((json_t *)(uintptr_t)list, index, target) {
         const char *text = json_string_value(target);
 
-        if (!text || strchr(text, ' ') || !text_is_plain(text, strlen(text)) ||
+        if (!text || text[0] == '\0' || strchr(text, ' ') || !text_is_plain(text, strlen(text)) ||
             length + strlen(text) + 1 > ENTITY_ID_MAX)
             return false;
         length += (size_t)sprintf(ret + length, "%s%s", index > 0 ? " " : "", text);
@@ -56,69 +41,39 @@ static bool take_targets(const json_t *object, char ret[ENTITY_ID_MAX + 1]) {
 
 /* --- What is sent ------------------------------------------------------------------------------------- */
 
-static int set_text(json_t *object, const char *name, const char *text) {
-    return json_object_set_new(object, name, json_string(text)) < 0 ? -ENOMEM : 0;
-}
-
-static int set_expiration(json_t *object, int64_t expires) {
-    char text[16];
-
-    onem2m_timestamp_print(expires, text);
-    return set_text(object, MEF_ATTR_EXPIRATION, text);
-}
-
-/* 44 characters in the arena: base64_encode() would leave them in ordinary memory. */
-static int set_key(json_t *object, const struct secret *key) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    _cleanup_secret_ struct secret *text = NULL;
-    const uint8_t *octets = secret_data(key);
-    char *at;
+static int registration_body(const struct mef_client *client, unsigned suid, const char *targets,
+                             int64_t expires, const struct secret *key, json_t **ret) {
+    json_t *object = json_object();
     int r;
 
-    if (secret_length(key) != KE_LENGTH)
-        return -EINVAL;
-    r = secret_new(44, &text);
-    if (r < 0)
-        return r;
-    at = (char *)secret_data_mutable(text);
-    for (size_t i = 0; i < KE_LENGTH; i += 3) {
-        bool last = i + 3 > KE_LENGTH;
-        unsigned bits =
-            (unsigned)octets[i] << 16 | (unsigned)octets[i + 1] << 8 | (last ? 0u : octets[i + 2]);
-
-        *at++ = digits[bits >> 18 & 63];
-        *at++ = digits[bits >> 12 & 63];
-        *at++ = digits[bits >> 6 & 63];
-        *at++ = last ? '=' : digits[bits & 63];
-    }
-    return json_object_set_new(object, MEF_ATTR_KEY_VALUE,
-                               json_stringn((const char *)secret_data(text), 44)) < 0
-               ? -ENOMEM
-               : 0;
+    r = mef_set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
+    if (r == 0)
+        r = mef_set_expiration(object, expires);
+    if (r == 0)
+        r = mef_set_text(object, MEF_ATTR_ADMIN_FQDN, mef_admin_fqdn(client));
+    if (r == 0)
+        r = json_object_set_new(object, MEF_ATTR_SUID, json_integer((json_int_t)suid)) < 0 ? -ENOMEM
+                                                                                           : 0;
+    if (r == 0)
+        r = mef_set_words(object, MEF_ATTR_TARGETS, targets);
+    if (r == 0 && key)
+        r = mef_set_key(object, MEF_ATTR_KEY_VALUE, key);
+    *ret = mef_wrap(MEF_NAME_KEY_REG, object);
+    return r != 0 || *ret ? r : -ENOMEM;
 }
 
-static json_t *registration_body(const struct mef_client *client, unsigned suid,
-                                 const char *targets, int64_t expires, const struct secret *key) {
+static int update_body(const struct mef_client *client, int64_t expires, const char *targets,
+                       json_t **ret) {
     json_t *object = json_object();
-    int r = object ? 0 : -ENOMEM;
+    int r;
 
-    if (r == 0)
-        r = set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
-    if (r == 0)
-        r = set_expiration(object, expires);
-    if (r == 0)
-        r = set_text(object, MEF_ATTR_ADMIN_FQDN, mef_admin_fqdn(client));
-    if (r == 0)
-        r = json_object_set_new(object, MEF_ATTR_SUID, json_integer((json_int_t)suid));
-    if (r == 0)
-        r = json_object_set_new(object, MEF_ATTR_TARGETS, target_list(targets));
-    if (r == 0 && key)
-        r = set_key(object, key);
-    if (r != 0) {
-        json_decref(object);
-        return NULL;
-    }
-    return mef_wrap(MEF_NAME_KEY_REG, object);
+    r = mef_set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
+    if (r == 0 && expires != 0)
+        r = mef_set_expiration(object, expires);
+    if (r == 0 && targets)
+        r = mef_set_words(object, MEF_ATTR_TARGETS, targets);
+    *ret = mef_wrap(MEF_NAME_KEY_REG, object);
+    return r != 0 || *ret ? r : -ENOMEM;
 }
 
 /* --- What comes back ---------------------------------------------------------------------------------- */
@@ -128,10 +83,7 @@ static int take_key_registration(const struct mef_client *client, const json_t *
     const json_t *object = mef_open(answer, MEF_NAME_KEY_REG);
     int r;
 
-    if (!object ||
-        !mef_get_text(object, MEF_ATTR_KEY_ID, ret->relative_key_id,
-                      sizeof(ret->relative_key_id)) ||
-        strchr(ret->relative_key_id, '/'))
+    if (!object || !mef_get_id(object, MEF_ATTR_KEY_ID, ret->relative_key_id))
         return mef_malformed(client, "no " MEF_ATTR_KEY_ID, failure);
     if (!mef_get_number(object, MEF_ATTR_SUID, 99, &ret->suid) ||
         !take_targets(object, ret->targets) ||
@@ -147,18 +99,17 @@ static int take_key_registration(const struct mef_client *client, const json_t *
     return 0;
 }
 
-static int changed(const struct mef_client *client, const char *what, struct failure *failure) {
-    return failure_set(failure, MEF_E_CHANGED, "the MEF %s confirms another %s",
-                       client->profile->mef_fqdn, what);
-}
-
-static int check_unchanged(const struct mef_client *client, const struct mef_key *key,
-                           unsigned suid, const char *targets, struct failure *failure) {
+/* What is ours must be as we asked for it (8.3.9.9.4); the MEF may only have chosen another end. */
+static int check_unchanged(const struct mef_client *client, const json_t *answer,
+                           const struct mef_key *key, unsigned suid, const char *targets,
+                           struct failure *failure) {
     if (key->suid != suid)
-        return changed(client, MEF_ATTR_SUID, failure);
+        return mef_changed(client, MEF_ATTR_SUID, failure);
     if (strcmp(key->targets, targets) != 0)
-        return changed(client, MEF_ATTR_TARGETS, failure);
-    return 0;
+        return mef_changed(client, MEF_ATTR_TARGETS, failure);
+    if (strcmp(key->source, client->profile->identity) != 0)
+        return mef_changed(client, MEF_ATTR_SOURCE, failure);
+    return mef_check_admin(client, mef_open(answer, MEF_NAME_KEY_REG), failure);
 }
 
 /* --- The procedures ----------------------------------------------------------------------------------- */
@@ -177,18 +128,19 @@ int mef_key_register(struct mef_client *client, const char *client_reg_id, unsig
                                   .rsc = MEF_RSC_CREATED};
     int r;
 
+    r = mef_check_id(client_reg_id, failure);
+    if (r != 0)
+        return r;
     secure_json_init();
-    body = registration_body(client, suid, targets, expires, key);
-    if (!body)
-        return -ENOMEM;
+    r = registration_body(client, suid, targets, expires, key, &body);
+    if (r != 0)
+        return r;
     request.body = body;
     r = mef_ask(client, &request, &answer, &exporter, failure);
     if (r == 0)
         r = take_key_registration(client, answer, &registered, failure);
     if (r == 0)
-        r = check_unchanged(client, &registered, suid, targets, failure);
-    if (r == 0 && strcmp(registered.source, client->profile->identity) != 0)
-        r = changed(client, MEF_ATTR_SOURCE, failure);
+        r = check_unchanged(client, answer, &registered, suid, targets, failure);
     if (r == 0)
         r = key ? secret_new_copy(secret_data(key), secret_length(key), &registered.key)
                 : onem2m_ke(exporter, client->profile->mef_fqdn, exporter_id, &registered.key);
@@ -207,12 +159,15 @@ int mef_key_retrieve(struct mef_client *client, const char *relative_key_id, str
         .method = HTTP_GET, .path = relative_key_id, .rsc = MEF_RSC_OK};
     int r;
 
+    r = mef_check_id(relative_key_id, failure);
+    if (r != 0)
+        return r;
     secure_json_init();
     r = mef_ask(client, &request, &answer, NULL, failure);
     if (r == 0)
         r = take_key_registration(client, answer, &key, failure);
     if (r == 0 && strcasecmp(key.relative_key_id, relative_key_id) != 0)
-        r = changed(client, MEF_ATTR_KEY_ID, failure);
+        r = mef_changed(client, MEF_ATTR_KEY_ID, failure);
     if (r == 0)
         r = mef_get_key(mef_open(answer, MEF_NAME_KEY_REG), MEF_ATTR_KEY_VALUE, &key.key);
     if (r == -EINVAL)
@@ -230,31 +185,24 @@ int mef_key_update(struct mef_client *client, struct mef_key *key, int64_t expir
     _cleanup_json_ json_t *body = NULL, *answer = NULL;
     struct mef_request request = {
         .method = HTTP_PUT, .path = key->relative_key_id, .rsc = MEF_RSC_UPDATED};
-    json_t *object;
     int r;
 
+    r = mef_check_id(key->relative_key_id, failure);
+    if (r != 0)
+        return r;
     secure_json_init();
-    object = json_object();
-    r = object ? set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn) : -ENOMEM;
-    if (r == 0 && expires != 0)
-        r = set_expiration(object, expires);
-    if (r == 0 && targets)
-        r = json_object_set_new(object, MEF_ATTR_TARGETS, target_list(targets));
-    if (r != 0) {
-        json_decref(object);
-        return -ENOMEM;
-    }
-    body = mef_wrap(MEF_NAME_KEY_REG, object);
-    if (!body)
-        return -ENOMEM;
+    r = update_body(client, expires, targets, &body);
+    if (r != 0)
+        return r;
     request.body = body;
     r = mef_ask(client, &request, &answer, NULL, failure);
     if (r == 0)
         r = take_key_registration(client, answer, &now, failure);
     if (r == 0)
-        r = check_unchanged(client, &now, key->suid, targets ? targets : key->targets, failure);
+        r = check_unchanged(client, answer, &now, key->suid, targets ? targets : key->targets,
+                            failure);
     if (r == 0 && strcasecmp(now.relative_key_id, key->relative_key_id) != 0)
-        r = changed(client, MEF_ATTR_KEY_ID, failure);
+        r = mef_changed(client, MEF_ATTR_KEY_ID, failure);
     if (r != 0)
         return r;
     key->expires = now.expires;
@@ -266,9 +214,10 @@ int mef_key_deregister(struct mef_client *client, const char *relative_key_id,
                        struct failure *failure) {
     const struct mef_request request = {
         .method = HTTP_DELETE, .path = relative_key_id, .rsc = MEF_RSC_DELETED};
+    int r = mef_check_id(relative_key_id, failure);
 
     secure_json_init();
-    return mef_ask(client, &request, NULL, NULL, failure);
+    return r == 0 ? mef_ask(client, &request, NULL, NULL, failure) : r;
 }
 
 /* --- The older fetch ---------------------------------------------------------------------------------- */
@@ -294,6 +243,17 @@ static int take_credentials(const struct mef_client *client, const json_t *answe
                         : r;
 }
 
+/* RELATIVE@FQDN, whose two parts are part of a path as they are. */
+static bool is_key_id(const char *id) {
+    size_t relative = strcspn(id, "@");
+    char part[MEF_ID_MAX + 1];
+
+    if (relative > MEF_ID_MAX || id[relative] == '\0' || strlen(id + relative + 1) > FQDN_MAX)
+        return false;
+    (void)snprintf(part, sizeof(part), "%.*s", (int)relative, id);
+    return mef_check_id(part, NULL) == 0 && !strpbrk(id, "/?#% ") && text_is_plain(id, strlen(id));
+}
+
 int mef_fetch_credentials(struct mef_client *client, const char *ke_id, unsigned suid,
                           struct mef_key *ret, struct failure *failure) {
     _cleanup_(mef_key_done) struct mef_key key = {.suid = suid};
@@ -303,8 +263,8 @@ int mef_fetch_credentials(struct mef_client *client, const char *ke_id, unsigned
     int r;
 
     secure_json_init();
-    if (strlen(ke_id) > KEY_ID_MAX || strpbrk(ke_id, "/?# "))
-        return -EINVAL;
+    if (!is_key_id(ke_id))
+        return failure_set(failure, -EINVAL, "that is no KeId");
     (void)snprintf(path, sizeof(path), MEF_PATH_FETCH "%s/%u", ke_id, suid);
     (void)snprintf(key.key_id, sizeof(key.key_id), "%s", ke_id);
     r = mef_ask(client, &request, &answer, NULL, failure);

@@ -55,9 +55,12 @@
 #define MEF_ATTR_CMD_OBJECT_TYPE  "objectTypeID"
 #define MEF_ATTR_CMD_SPECIFIC     "objectTypeSpecificArgs"
 
+#define MEF_PATH_CLIENT_CFG "mefClientCfg" /* below a registration */
+
 /* The older exchange (TS-0003 8.3.2.1). */
 #define MEF_PATH_INDICATION    "enrolmentIndication"
 #define MEF_PATH_FETCH         "/fetchCredentials/"
+#define MEF_ATTR_INSTRUCTIONS  "instructions"
 #define MEF_ATTR_CERT_ENROL    "certificateEnrolmentIndication"
 #define MEF_ATTR_MAF_ENROL     "mafEnrolmentIndication"
 #define MEF_ATTR_REMOTE_MGMT   "remoteManagementIndication"
@@ -76,5 +79,14 @@
 #define MEF_RSC_DELETED     2002
 #define MEF_RSC_UPDATED     2004
 #define MEF_RSC_NOT_FOUND   4004
-#define MEF_RSC_NO_ACCESS   4103
 #define MEF_RSC_CONFLICT    4105
+#define MEF_RSC_TOKEN       4107
+
+/* Fields of HTTP, which are options in CoAP (TS-0009 6.4). */
+#define MEF_FIELD_ORIGIN  "X-M2M-Origin"
+#define MEF_FIELD_NUMBER  "X-M2M-RI"
+#define MEF_FIELD_RELEASE "X-M2M-RVI"
+#define MEF_FIELD_RSC     "X-M2M-RSC"
+#define MEF_RELEASE       "3"
+#define MEF_MEDIA_HTTP    "application/vnd.onem2m-res+json"
+#define MEF_MEDIA_COAP    "application/json"

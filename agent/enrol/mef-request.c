@@ -9,7 +9,7 @@
  */
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,89 +19,6 @@
 #include "util.h"
 
 #define HEADER_SIZE (ENTITY_ID_MAX + 32)
-
-/* --- Words ------------------------------------------------------------------------------------------ */
-
-int mef_malformed(const struct mef_client *client, const char *what, struct failure *failure) {
-    return failure_set(failure, MEF_E_MALFORMED,
-                       "the answer of the MEF %s is not what docs/MEF.md says: %s",
-                       client->profile->mef_fqdn, what);
-}
-
-const char *mef_admin_fqdn(const struct mef_client *client) {
-    return client->profile->admin_fqdn ? client->profile->admin_fqdn : client->profile->mef_fqdn;
-}
-
-const json_t *mef_open(const json_t *answer, const char *name) {
-    const json_t *value = json_object_get(answer, name);
-
-    return json_is_object(value) ? value : NULL;
-}
-
-json_t *mef_wrap(const char *name, json_t *object) {
-    json_t *wrapped = json_object();
-
-    if (!object || !wrapped || json_object_set_new(wrapped, name, object) < 0) {
-        json_decref(wrapped);
-        return NULL;
-    }
-    return wrapped;
-}
-
-bool mef_get_text(const json_t *object, const char *name, char *ret, size_t size) {
-    const char *text = secure_json_text(object, name);
-
-    if (!text || text[0] == '\0' || strlen(text) >= size || strchr(text, ' ') ||
-        !text_is_plain(text, strlen(text)))
-        return false;
-    (void)strcpy(ret, text);
-    return true;
-}
-
-bool mef_get_number(const json_t *object, const char *name, unsigned max, unsigned *ret) {
-    const json_t *value = json_object_get(object, name);
-    json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
-
-    if (number < 0 || number > (json_int_t)max)
-        return false;
-    *ret = (unsigned)number;
-    return true;
-}
-
-int mef_get_expiration(const struct mef_client *client, const json_t *object, int64_t *ret,
-                       struct failure *failure) {
-    const char *text = secure_json_text(object, MEF_ATTR_EXPIRATION);
-    int64_t when;
-
-    if (!text || onem2m_timestamp_parse(text, &when) < 0)
-        return mef_malformed(client, "no expirationTime", failure);
-    if (when <= client->io->now(client->io->userdata))
-        return failure_set(failure, MEF_E_LIFETIME,
-                           "what the MEF %s gave has ended already: expirationTime is %s",
-                           client->profile->mef_fqdn, text);
-    *ret = when;
-    return 0;
-}
-
-int mef_get_key(const json_t *object, const char *name, struct secret **ret) {
-    const char *text = secure_json_text(object, name);
-    struct secret *key;
-    size_t length;
-    int r;
-
-    if (!text || strlen(text) != 44)
-        return -EINVAL;
-    r = secret_new(KE_LENGTH, &key);
-    if (r < 0)
-        return r;
-    r = base64_decode(text, strlen(text), secret_data_mutable(key), KE_LENGTH, &length);
-    if (r < 0 || length != KE_LENGTH) {
-        secret_free(key);
-        return -EINVAL;
-    }
-    *ret = key;
-    return 0;
-}
 
 /* --- The request ------------------------------------------------------------------------------------ */
 
@@ -129,16 +46,18 @@ struct headers {
 static void make_headers(struct mef_client *client, const struct mef_request *request,
                          struct headers *ret) {
     bool coap = strncmp(client->profile->mef, "coaps:", 6) == 0;
-    const char *media = coap ? "application/json" : "application/vnd.onem2m-res+json";
+    const char *media = coap ? MEF_MEDIA_COAP : MEF_MEDIA_HTTP;
     size_t n = 0;
 
     client->request_number++;
-    (void)snprintf(ret->origin, sizeof(ret->origin), "X-M2M-Origin: %s", client->profile->identity);
-    (void)snprintf(ret->number, sizeof(ret->number), "X-M2M-RI: %u", client->request_number);
+    (void)snprintf(ret->origin, sizeof(ret->origin), MEF_FIELD_ORIGIN ": %s",
+                   client->profile->identity);
+    (void)snprintf(ret->number, sizeof(ret->number), MEF_FIELD_NUMBER ": %u",
+                   client->request_number);
     ret->lines[n++] = ret->origin;
     ret->lines[n++] = ret->number;
-    ret->lines[n++] = "X-M2M-RVI: 3";
-    ret->lines[n++] = coap ? "Accept: application/json" : "Accept: application/vnd.onem2m-res+json";
+    ret->lines[n++] = MEF_FIELD_RELEASE ": " MEF_RELEASE;
+    ret->lines[n++] = coap ? "Accept: " MEF_MEDIA_COAP : "Accept: " MEF_MEDIA_HTTP;
     if (request->type > 0)
         (void)snprintf(ret->content, sizeof(ret->content), "Content-Type: %s;ty=%u", media,
                        request->type);
@@ -166,7 +85,7 @@ static int read_body(const struct http_response *response, json_t **ret) {
 }
 
 static int outcome_of(unsigned status, unsigned rsc, const char *words) {
-    if (status == 403 && strncmp(words, MEF_ATTR_TOKEN, strlen(MEF_ATTR_TOKEN)) == 0)
+    if (rsc == MEF_RSC_TOKEN && strncmp(words, MEF_ATTR_TOKEN, strlen(MEF_ATTR_TOKEN)) == 0)
         return MEF_E_TOKEN;
     if (rsc == MEF_RSC_CONFLICT || status == 409)
         return MEF_E_CONFLICT;
@@ -196,29 +115,47 @@ static int refuse(struct mef_client *client, const struct http_response *respons
                        words ? words : "no words");
 }
 
+/* A refusal may come from something in front of the MEF that knows no numbers; with a number it must be ours. */
+static int check_number(const struct mef_client *client, const struct http_response *response,
+                        struct failure *failure) {
+    bool needed = response->status < 400;
+
+    if (!needed && !http_response_field(response, MEF_FIELD_NUMBER, 0))
+        return 0;
+    return field_number(response, MEF_FIELD_NUMBER) == client->request_number
+               ? 0
+               : mef_malformed(client, "the number of another request (" MEF_FIELD_NUMBER ")",
+                               failure);
+}
+
 static int check_answer(struct mef_client *client, const struct mef_request *request,
                         const struct http_response *response, struct failure *failure) {
-    unsigned rsc = field_number(response, "X-M2M-RSC");
-    unsigned number = field_number(response, "X-M2M-RI");
+    unsigned rsc = field_number(response, MEF_FIELD_RSC);
+    int r;
 
+    r = check_number(client, response, failure);
+    if (r != 0)
+        return r;
     if (response->status >= 400)
         return refuse(client, response, rsc, failure);
     if (response->status < 200 || response->status > 299)
         return mef_malformed(client, "a status that means neither yes nor no", failure);
-    if (rsc != request->rsc)
-        return mef_malformed(client, "another response status code (X-M2M-RSC)", failure);
-    if (number != client->request_number)
-        return mef_malformed(client, "the number of another request (X-M2M-RI)", failure);
-    return 0;
+    return rsc == request->rsc
+               ? 0
+               : mef_malformed(client, "another response status code (" MEF_FIELD_RSC ")", failure);
+}
+
+static bool is_media(const char *type, const char *media) {
+    size_t length = strlen(media);
+
+    return strncasecmp(type, media, length) == 0 &&
+           (type[length] == '\0' || strchr("; \t", type[length]));
 }
 
 static bool is_json(const struct http_response *response) {
     const char *type = http_response_field(response, "Content-Type", 0);
 
-    if (!type)
-        return false;
-    return strncasecmp(type, "application/json", 16) == 0 ||
-           strncasecmp(type, "application/vnd.onem2m-res+json", 31) == 0;
+    return type && (is_media(type, MEF_MEDIA_COAP) || is_media(type, MEF_MEDIA_HTTP));
 }
 
 static int take_answer(struct mef_client *client, const struct http_response *response,

@@ -21,34 +21,12 @@ void mef_registration_done(struct mef_registration *registration) {
 
 /* --- What is sent ----------------------------------------------------------------------------------- */
 
-/* The words of Labels=. */
-static json_t *label_list(const char *labels) {
-    json_t *list = json_array();
-
-    while (list && *(labels += strspn(labels, " ")) != '\0') {
-        size_t length = strcspn(labels, " ");
-
-        if (json_array_append_new(list, json_stringn(labels, length)) < 0) {
-            json_decref(list);
-            return NULL;
-        }
-        labels += length;
-    }
-    return list;
-}
-
-static int set_text(json_t *object, const char *name, const char *text) {
-    return json_object_set_new(object, name, json_string(text)) < 0 ? -ENOMEM : 0;
-}
-
+/* Until when: @expires, or the profile's Enrolment Expiry where that is 0. */
 static int set_expiration(const struct mef_client *client, json_t *object, int64_t expires) {
-    char text[16];
-
     if (expires == 0)
         expires = client->io->now(client->io->userdata) +
                   (int64_t)(client->profile->expiry_usec / USEC_PER_SEC);
-    onem2m_timestamp_print(expires, text);
-    return set_text(object, MEF_ATTR_EXPIRATION, text);
+    return mef_set_expiration(object, expires);
 }
 
 static int set_token(json_t *object, const struct secret *token) {
@@ -61,37 +39,41 @@ static int set_token(json_t *object, const struct secret *token) {
                : 0;
 }
 
-static json_t *registration_body(const struct mef_client *client, const struct secret *token) {
+static int registration_body(const struct mef_client *client, const struct secret *token,
+                             json_t **ret) {
     json_t *object = json_object();
-    int r = object ? 0 : -ENOMEM;
+    int r;
 
-    if (r == 0)
-        r = set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
+    r = mef_set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
     if (r == 0)
         r = set_expiration(client, object, 0);
     if (r == 0)
-        r = set_text(object, MEF_ATTR_ADMIN_FQDN, mef_admin_fqdn(client));
+        r = mef_set_text(object, MEF_ATTR_ADMIN_FQDN, mef_admin_fqdn(client));
     if (r == 0 && client->profile->labels)
-        r = json_object_set_new(object, MEF_ATTR_LABELS, label_list(client->profile->labels));
+        r = mef_set_words(object, MEF_ATTR_LABELS, client->profile->labels);
     if (r == 0)
         r = set_token(object, token);
     if (r != 0) {
         json_decref(object);
-        return NULL;
+        return r;
     }
-    return mef_wrap(MEF_NAME_CLIENT_REG, object);
+    *ret = mef_wrap(MEF_NAME_CLIENT_REG, object);
+    return *ret ? 0 : -ENOMEM;
 }
 
-static json_t *indication_body(const struct mef_client *client, const struct secret *token) {
+static int indication_body(const struct mef_client *client, const struct secret *token,
+                           json_t **ret) {
     json_t *object = json_pack(
         "{s:b,s:b,s:b}", MEF_ATTR_CERT_ENROL, client->profile->provision, MEF_ATTR_MAF_ENROL,
         client->profile->target_kind == ONEM2M_TARGET_MAF, MEF_ATTR_REMOTE_MGMT, 0);
+    int r = object ? set_token(object, token) : -ENOMEM;
 
-    if (object && set_token(object, token) < 0) {
+    if (r != 0) {
         json_decref(object);
-        return NULL;
+        return r;
     }
-    return mef_wrap(MEF_NAME_INDICATION, object);
+    *ret = mef_wrap(MEF_NAME_INDICATION, object);
+    return *ret ? 0 : -ENOMEM;
 }
 
 /* --- What comes back -------------------------------------------------------------------------------- */
@@ -108,39 +90,40 @@ static int take_expiration(const struct mef_client *client, const json_t *object
     return r;
 }
 
+/* What may be missing; where it is there, it must make sense. */
+static int take_references(const struct mef_client *client, const json_t *object,
+                           struct mef_registration *ret, struct failure *failure) {
+    if (json_object_get(object, MEF_ATTR_ASSIGNED_KEY) &&
+        !mef_get_text(object, MEF_ATTR_ASSIGNED_KEY, ret->assigned_key_id,
+                      sizeof(ret->assigned_key_id)))
+        return mef_malformed(client, "no " MEF_ATTR_ASSIGNED_KEY, failure);
+    if (json_object_get(object, MEF_ATTR_COMMAND) &&
+        !mef_get_id(object, MEF_ATTR_COMMAND, ret->command))
+        return mef_malformed(client, "no reference to a command", failure);
+    return 0;
+}
+
 static int take_registration(const struct mef_client *client, const json_t *answer,
                              struct mef_registration *ret, struct failure *failure) {
     const json_t *object = mef_open(answer, MEF_NAME_CLIENT_REG);
-    char admin[FQDN_MAX + 1] = "";
     int r;
 
     if (!object)
         return mef_malformed(client, "no " MEF_NAME_CLIENT_REG, failure);
-    if (!mef_get_text(object, MEF_ATTR_CLIENT_REG_ID, ret->client_reg_id,
-                      sizeof(ret->client_reg_id)) ||
-        strchr(ret->client_reg_id, '/'))
+    if (!mef_get_id(object, MEF_ATTR_CLIENT_REG_ID, ret->client_reg_id))
         return mef_malformed(client, "no " MEF_ATTR_CLIENT_REG_ID, failure);
-    if (mef_get_text(object, MEF_ATTR_ADMIN_FQDN, admin, sizeof(admin)) &&
-        strcasecmp(admin, mef_admin_fqdn(client)) != 0)
-        return failure_set(failure, MEF_E_CHANGED, "the MEF %s has another adminFQDN: %.100s",
-                           client->profile->mef_fqdn, admin);
-    r = take_expiration(client, object, &ret->expires, failure);
-    if (r != 0)
-        return r;
-    (void)mef_get_text(object, MEF_ATTR_ASSIGNED_KEY, ret->assigned_key_id,
-                       sizeof(ret->assigned_key_id));
-    if (mef_get_text(object, MEF_ATTR_COMMAND, ret->command, sizeof(ret->command)) &&
-        strchr(ret->command, '/'))
-        return mef_malformed(client, "a reference to a command with a slash", failure);
-    return 0;
+    r = mef_check_admin(client, object, failure);
+    if (r == 0)
+        r = take_expiration(client, object, &ret->expires, failure);
+    return r == 0 ? take_references(client, object, ret, failure) : r;
 }
 
 static int take_instruction(const struct mef_client *client, const json_t *answer,
                             struct mef_registration *ret, struct failure *failure) {
     const json_t *object = mef_open(answer, MEF_NAME_INSTRUCTION);
 
-    if (!object || !json_is_array(json_object_get(object, "instructions")))
-        return mef_malformed(client, "no instructions", failure);
+    if (!object || !json_is_array(json_object_get(object, MEF_ATTR_INSTRUCTIONS)))
+        return mef_malformed(client, "no " MEF_ATTR_INSTRUCTIONS, failure);
     return take_expiration(client, object, &ret->expires, failure);
 }
 
@@ -162,9 +145,9 @@ int mef_register(struct mef_client *client, const struct secret *token,
     int r;
 
     secure_json_init();
-    body = older ? indication_body(client, token) : registration_body(client, token);
-    if (!body)
-        return -ENOMEM;
+    r = older ? indication_body(client, token, &body) : registration_body(client, token, &body);
+    if (r != 0)
+        return r;
     request.body = body;
     r = mef_ask(client, &request, &answer, &exporter, failure);
     if (r == 0)
@@ -188,70 +171,97 @@ int mef_registration_update(struct mef_client *client, struct mef_registration *
     json_t *object;
     int r;
 
+    r = mef_check_id(registration->client_reg_id, failure);
+    if (r != 0)
+        return r;
     secure_json_init();
     object = json_object();
-    if (!object || set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn) < 0 ||
-        set_expiration(client, object, expires) < 0) {
-        json_decref(object);
-        return -ENOMEM;
-    }
+    r = mef_set_text(object, MEF_ATTR_FQDN, client->profile->mef_fqdn);
+    if (r == 0)
+        r = set_expiration(client, object, expires);
     body = mef_wrap(MEF_NAME_CLIENT_REG, object);
-    if (!body)
-        return -ENOMEM;
+    if (r != 0 || !body)
+        return r != 0 ? r : -ENOMEM;
     request.body = body;
     r = mef_ask(client, &request, &answer, NULL, failure);
     if (r == 0)
         r = take_registration(client, answer, &now, failure);
     if (r == 0 && strcmp(now.client_reg_id, registration->client_reg_id) != 0)
-        r = failure_set(failure, MEF_E_CHANGED, "the MEF %s answers with another registration",
-                        client->profile->mef_fqdn);
+        r = mef_changed(client, MEF_ATTR_CLIENT_REG_ID, failure);
     if (r != 0)
         return r;
     registration->expires = now.expires;
     if (now.assigned_key_id[0])
         memcpy(registration->assigned_key_id, now.assigned_key_id, sizeof(now.assigned_key_id));
+    if (now.command[0])
+        memcpy(registration->command, now.command, sizeof(now.command));
     return 0;
 }
 
 int mef_deregister(struct mef_client *client, const char *client_reg_id, struct failure *failure) {
     const struct mef_request request = {
         .method = HTTP_DELETE, .path = client_reg_id, .rsc = MEF_RSC_DELETED};
+    int r = mef_check_id(client_reg_id, failure);
 
     secure_json_init();
-    return mef_ask(client, &request, NULL, NULL, failure);
+    return r == 0 ? mef_ask(client, &request, NULL, NULL, failure) : r;
+}
+
+static int take_ports(const json_t *object, struct mef_configuration *ret) {
+    unsigned http = 0, coap = 0;
+
+    if (json_object_get(object, MEF_ATTR_HTTP_PORT) &&
+        !mef_get_number(object, MEF_ATTR_HTTP_PORT, UINT16_MAX, &http))
+        return -EINVAL;
+    if (json_object_get(object, MEF_ATTR_COAP_PORT) &&
+        !mef_get_number(object, MEF_ATTR_COAP_PORT, UINT16_MAX, &coap))
+        return -EINVAL;
+    ret->http_port = (uint16_t)http;
+    ret->coap_port = (uint16_t)coap;
+    return 0;
+}
+
+static int take_configuration(const struct mef_client *client, const json_t *answer,
+                              struct mef_configuration *ret, struct failure *failure) {
+    const json_t *object = mef_open(answer, MEF_NAME_CLIENT_CFG);
+    int r;
+
+    if (!object || !mef_get_text(object, MEF_ATTR_FQDN, ret->fqdn, sizeof(ret->fqdn)))
+        return mef_malformed(client, "no " MEF_ATTR_FQDN, failure);
+    if (strcasecmp(ret->fqdn, client->profile->mef_fqdn) != 0)
+        return mef_changed(client, MEF_ATTR_FQDN, failure);
+    r = mef_check_admin(client, object, failure);
+    if (r != 0)
+        return r;
+    (void)mef_get_text(object, MEF_ATTR_ADMIN_FQDN, ret->admin_fqdn, sizeof(ret->admin_fqdn));
+    if (take_ports(object, ret) < 0)
+        return mef_malformed(client, "no port", failure);
+    if (json_object_get(object, MEF_ATTR_EST) &&
+        (!mef_get_text(object, MEF_ATTR_EST, ret->est, sizeof(ret->est)) ||
+         !mef_is_own_uri(client, ret->est)))
+        return mef_malformed(client, MEF_ATTR_EST " of another host", failure);
+    return json_object_get(object, MEF_ATTR_EXPIRATION)
+               ? mef_get_expiration(client, object, &ret->expires, failure)
+               : 0;
 }
 
 int mef_retrieve_configuration(struct mef_client *client, const char *client_reg_id,
                                struct mef_configuration *ret, struct failure *failure) {
     struct mef_configuration configuration = {0};
     _cleanup_json_ json_t *answer = NULL;
-    char path[MEF_ID_MAX + 32];
+    char path[MEF_ID_MAX + sizeof("/" MEF_PATH_CLIENT_CFG)];
     const struct mef_request request = {.method = HTTP_GET, .path = path, .rsc = MEF_RSC_OK};
-    unsigned port = 0;
-    const json_t *object;
     int r;
 
-    secure_json_init();
-    (void)snprintf(path, sizeof(path), "%s/mefClientCfg", client_reg_id);
-    r = mef_ask(client, &request, &answer, NULL, failure);
+    r = mef_check_id(client_reg_id, failure);
     if (r != 0)
         return r;
-    object = mef_open(answer, MEF_NAME_CLIENT_CFG);
-    if (!object ||
-        !mef_get_text(object, MEF_ATTR_FQDN, configuration.fqdn, sizeof(configuration.fqdn)) ||
-        !mef_get_text(object, MEF_ATTR_ADMIN_FQDN, configuration.admin_fqdn,
-                      sizeof(configuration.admin_fqdn)))
-        return mef_malformed(client, "no fqdn or adminFQDN", failure);
-    if (mef_get_number(object, MEF_ATTR_HTTP_PORT, UINT16_MAX, &port))
-        configuration.http_port = (uint16_t)port;
-    if (mef_get_number(object, MEF_ATTR_COAP_PORT, UINT16_MAX, &port))
-        configuration.coap_port = (uint16_t)port;
-    (void)mef_get_text(object, MEF_ATTR_EST, configuration.est, sizeof(configuration.est));
-    if (json_object_get(object, MEF_ATTR_EXPIRATION)) {
-        r = mef_get_expiration(client, object, &configuration.expires, failure);
-        if (r != 0)
-            return r;
-    }
-    *ret = configuration;
-    return 0;
+    secure_json_init();
+    (void)snprintf(path, sizeof(path), "%s/" MEF_PATH_CLIENT_CFG, client_reg_id);
+    r = mef_ask(client, &request, &answer, NULL, failure);
+    if (r == 0)
+        r = take_configuration(client, answer, &configuration, failure);
+    if (r == 0)
+        *ret = configuration;
+    return r;
 }
