@@ -6,7 +6,7 @@
  * came, takes the exporter of each connection, and answers each request with the same.
  */
 
-#include "tls-server.h"
+#include "handshake-ask.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -21,8 +21,6 @@
 
 #include "keystrap-limits.h"
 
-#define EXPORTER_LABEL "EXPORTER-oneM2M-Bootstrap"
-#define PSK_IDENTITY   "10-gateway@mef.example.com"
 #define ONE            "NONE:+VERS-TLS1.2:+GROUP-ALL:+SIGN-ALL:+COMP-NULL:+CTYPE-ALL:"
 #define NORMAL         "NORMAL:-VERS-ALL:+VERS-TLS1.2:+AES-128-CCM-8:+SHA256"
 #define PSK            NORMAL ":-KX-ALL:+PSK:+DHE-PSK:+ECDHE-PSK"

@@ -6,126 +6,21 @@
  * other end nothing is asked, and what it was has a name.
  */
 
+#include "unit/handshake-ask.h"
 #include "unit/handshake-server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-
-#include "http.h"
-#include "util.h"
-
-#define NAME "mef.example.com"
-
-static char *program;
-static const uint8_t kpm[16] = {0x4b, 0x70, 0x6d, 0x9a, 0x8b, 0x7c, 0x6d, 0x5e,
-                                0x4f, 0x30, 0x21, 0x12, 0x03, 0xf4, 0xe5, 0xd6};
-
-/* Two of each: theirs is the server's, ours the client's. */
-struct fixture {
-    struct http_client *client;
-    struct tls_server theirs, ours;
-};
 
 static int setup(void **state) {
     static struct fixture fixture;
 
-    if (secret_arena_init() < 0 || http_client_new(program, &fixture.client) < 0)
-        return -1;
-    tls_write_files(&fixture.theirs, NAME, -DAY, DAY);
-    tls_write_files(&fixture.ours, "gateway.example.com", -DAY, DAY);
+    fixture_setup(&fixture, "keystrap-http", "https://" NAME "/path");
     *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state) {
-    struct fixture *fixture = *state;
-    size_t used;
-
-    http_client_free(fixture->client);
-    tls_remove_files(&fixture->theirs);
-    tls_remove_files(&fixture->ours);
-    used = secret_arena_used();
-    secret_arena_done();
-    return used == 0 ? 0 : -1;
-}
-
-/* --- Asking --------------------------------------------------------------------------------------- */
-
-/* A request; what a test leaves open is filled in. */
-struct ask {
-    struct http_request request;
-    struct http_handshake handshake;
-    struct peer_expectation peer;
-    struct http_response response;
-    struct failure failure;
-    struct secret *psk, *key;
-    char connect_to[32], certificate[4096];
-};
-
-static void ask_done(struct ask *ask) {
-    http_response_done(&ask->response);
-    secret_free(ask->psk);
-    secret_free(ask->key);
-}
-
-#define _cleanup_ask_ _cleanup_(ask_done)
-
-static void use_psk(struct ask *ask) {
-    assert_int_equal(secret_new_copy(kpm, sizeof(kpm), &ask->psk), 0);
-    ask->handshake.psk_identity = PSK_IDENTITY;
-    ask->handshake.psk = ask->psk;
-}
-
-static size_t read_file(const char *path, void *ret, size_t size) {
-    _cleanup_fclose_ FILE *file = fopen(path, "re");
-
-    assert_non_null(file);
-    return fread(ret, 1, size, file);
-}
-
-static void expect_server(struct ask *ask, const struct fixture *fixture) {
-    ask->peer.flavour = PEER_FQDN;
-    ask->peer.name = NAME;
-    ask->peer.trust_anchors = fixture->theirs.certificate;
-    ask->handshake.peer = &ask->peer;
-}
-
-static void use_certificate(struct ask *ask, const struct fixture *fixture) {
-    char key[1024];
-    size_t length = read_file(fixture->ours.key, key, sizeof(key));
-
-    ask->certificate[read_file(fixture->ours.certificate, ask->certificate,
-                               sizeof(ask->certificate) - 1)] = '\0';
-    assert_int_equal(secret_new_copy(key, length, &ask->key), 0);
-    ask->handshake.certificate = ask->certificate;
-    ask->handshake.private_key = ask->key;
-    expect_server(ask, fixture);
-}
-
-static int do_ask(const struct fixture *fixture, struct ask *ask, unsigned port) {
-    (void)snprintf(ask->connect_to, sizeof(ask->connect_to), "127.0.0.1:%u", port);
-    if (!ask->request.url)
-        ask->request.url = "https://" NAME "/path";
-    ask->request.handshake = &ask->handshake;
-    ask->request.connect_to = ask->connect_to;
-    ask->request.exporter_label = EXPORTER_LABEL;
-    ask->request.connect_timeout_usec = ask->request.request_timeout_usec = 20 * USEC_PER_SEC;
-    return http_client_ask(fixture->client, &ask->request, -1, &ask->response, &ask->failure);
-}
-
-static void assert_exporter(const struct ask *ask, const struct handshake_server *server,
-                            size_t number) {
-    assert_non_null(ask->response.exporter);
-    assert_int_equal(secret_length(ask->response.exporter), TLS_EXPORTER_LENGTH);
-    assert_memory_equal(secret_data(ask->response.exporter), server->exporters[number],
-                        TLS_EXPORTER_LENGTH);
-}
-
-static void assert_words(const struct ask *ask, const char *words) {
-    if (!strstr(ask->failure.text, words))
-        fail_msg("'%s' does not say '%s'", ask->failure.text, words);
+    return fixture_done(*state) ? 0 : -1;
 }
 
 /* Fails with @outcome, says @words, and nothing was asked. */
@@ -136,12 +31,8 @@ static void expect_failure(const struct fixture *fixture, struct ask *ask,
     handshake_server_start(server);
     r = do_ask(fixture, ask, server->port);
     handshake_server_stop(server);
-    if (r != outcome)
-        fail_msg("%d and not %d: %s", r, outcome, ask->failure.text);
-    assert_int_equal(ask->failure.code, outcome);
-    assert_words(ask, words);
+    assert_failed(ask, r, outcome, words);
     assert_int_equal(server->requests, 0);
-    assert_null(ask->response.exporter);
 }
 
 /* --- By pre-shared key ------------------------------------------------------------------------------ */
@@ -165,7 +56,7 @@ static void test_by_psk_the_exporter_is_the_servers_with_each_suite(void **state
         if (do_ask(*state, &ask, server.port) != 0)
             fail_msg("%s: %s", cases[i].priority, ask.failure.text);
         handshake_server_stop(&server);
-        assert_exporter(&ask, &server, 0);
+        assert_exporter(&ask, server.exporters[0]);
         assert_string_equal(server.identity, PSK_IDENTITY);
         assert_string_equal(server.name, NAME);
         if (!strstr(server.suite, cases[i].suite))
@@ -198,8 +89,7 @@ static void test_each_method_arrives_with_its_body(void **state) {
         assert_string_equal(ask.response.body, "{\"c\":3}");
         assert_int_equal(strncmp(server.request, cases[i].line, strlen(cases[i].line)), 0);
         assert_string_equal(strstr(server.request, "\r\n\r\n") + 4, body ? body : "");
-        assert_exporter(&ask, &server,
-                        i); /* each by a connection, and so an exporter, of its own */
+        assert_exporter(&ask, server.exporters[i]); /* each connection has its own */
     }
     handshake_server_stop(&server);
     assert_int_equal(server.handshakes, ELEMENTS(cases));
@@ -314,7 +204,7 @@ static void test_by_psk_no_suite_with_a_certificate_is_offered(void **state) {
     handshake_server_start(&both);
     assert_int_equal(do_ask(fixture, &good, both.port), 0);
     handshake_server_stop(&both);
-    assert_exporter(&good, &both, 0);
+    assert_exporter(&good, both.exporters[0]);
     assert_string_equal(both.identity, PSK_IDENTITY);
 }
 
@@ -356,7 +246,7 @@ static void test_by_certificate_the_exporter_is_the_servers_with_each_suite(void
         if (do_ask(*state, &ask, server.port) != 0)
             fail_msg("%s: %s", cases[i].priority, ask.failure.text);
         handshake_server_stop(&server);
-        assert_exporter(&ask, &server, 0);
+        assert_exporter(&ask, server.exporters[0]);
         assert_string_equal(server.name, NAME);
         if (!strstr(server.suite, cases[i].suite))
             fail_msg("%s and not %s", server.suite, cases[i].suite);
@@ -384,7 +274,7 @@ static void test_a_private_key_in_der_serves_as_well(void **state) {
     handshake_server_start(&server);
     assert_int_equal(do_ask(fixture, &ask, server.port), 0);
     handshake_server_stop(&server);
-    assert_exporter(&ask, &server, 0);
+    assert_exporter(&ask, server.exporters[0]);
 }
 
 static void test_without_a_certificate_of_ours_the_servers_is_verified_all_the_same(void **state) {
@@ -396,7 +286,7 @@ static void test_without_a_certificate_of_ours_the_servers_is_verified_all_the_s
     handshake_server_start(&server);
     assert_int_equal(do_ask(*state, &ask, server.port), 0);
     handshake_server_stop(&server);
-    assert_exporter(&ask, &server, 0);
+    assert_exporter(&ask, server.exporters[0]);
     expect_server(&wrong, *state);
     wrong.peer.name = "maf.example.com";
     expect_failure(*state, &wrong, &other, PEER_E_NAME, "maf.example.com");
@@ -566,15 +456,6 @@ static void test_a_handshake_beyond_the_limits_is_refused_here(void **state) {
 
 #define client_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* keystrap-http beside this program. */
-static void find_program(void) {
-    char self[PATH_MAX] = "";
-
-    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 ||
-        asprintf(&program, "%s/../plugins/keystrap-http", dirname(self)) < 0)
-        abort();
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         client_test(test_by_psk_the_exporter_is_the_servers_with_each_suite),
@@ -596,10 +477,6 @@ int main(void) {
         client_test(test_a_credential_that_cannot_be_used_is_named),
         client_test(test_a_handshake_beyond_the_limits_is_refused_here),
     };
-    int r;
 
-    find_program();
-    r = cmocka_run_group_tests(tests, NULL, NULL);
-    free(program);
-    return r;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

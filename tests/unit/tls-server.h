@@ -91,17 +91,18 @@ static inline void tls_remove_files(struct tls_server *server) {
     (void)rmdir(server->directory);
 }
 
-/* @options: further ones of s_server, in one text, separated by single spaces; "" for none. */
-static inline void tls_server_start(struct tls_server *server, const char *options, long from,
-                                    long to) {
+/* @first and @options: further ones of s_server, each in one text, separated by single spaces; "" for none. */
+static inline void tls_server_run(struct tls_server *server, const char *first, const char *options,
+                                  long from, long to) {
     char command[768], *rest = command, *argv[32] = {NULL}, line[256];
     size_t count = 0;
     int fds[2];
 
     tls_write_files(server, "bsf.example", from, to);
     (void)snprintf(command, sizeof(command),
-                   "openssl s_server -www -accept 127.0.0.1:0 -cert %s -key %s%s%s",
-                   server->certificate, server->key, *options ? " " : "", options);
+                   "openssl s_server -accept 127.0.0.1:0 -cert %s -key %s%s%s%s%s",
+                   server->certificate, server->key, *first ? " " : "", first, *options ? " " : "",
+                   options);
     while (rest && count < 31)
         argv[count++] = strsep(&rest, " ");
     assert_int_equal(pipe(fds), 0);
@@ -111,6 +112,10 @@ static inline void tls_server_start(struct tls_server *server, const char *optio
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(fds[1], STDOUT_FILENO);
         (void)close(fds[0]);
+        /* Its standard input never ends, with which it would: the program itself has the other end. */
+        if (pipe(fds) < 0)
+            _exit(126);
+        (void)dup2(fds[0], STDIN_FILENO);
         (void)execvp("openssl", argv);
         _exit(127);
     }
@@ -122,6 +127,11 @@ static inline void tls_server_start(struct tls_server *server, const char *optio
         if (sscanf(line, "ACCEPT 127.0.0.1:%u", &server->port) == 1)
             return;
     fail_msg("openssl s_server did not start");
+}
+
+static inline void tls_server_start(struct tls_server *server, const char *options, long from,
+                                    long to) {
+    tls_server_run(server, "-www", options, from, to);
 }
 
 static inline void tls_server_stop(struct tls_server *server) {
