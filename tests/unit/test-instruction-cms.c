@@ -33,8 +33,9 @@ static unsigned tokens_released;
 
 /* --- OpenSSL's memory -------------------------------------------------------------------------------- */
 
+/* Of zeros, so that what is found in it was written by OpenSSL. */
 static void *block_take(size_t size, _unused_ const char *file, _unused_ int line) {
-    uint8_t *block = malloc(size + BLOCK_HEAD);
+    uint8_t *block = calloc(1, size + BLOCK_HEAD);
 
     if (!block)
         return NULL;
