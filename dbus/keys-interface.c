@@ -171,14 +171,14 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PARAM(naf_fqdn) SD_BUS_PARAM(ua_protocol) SD_BUS_PARAM(options), "shta{sv}",
         SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
         method_derive_naf_key, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_NAMES("PushInfo", "ay", SD_BUS_PARAM(gpi), "shta{sv}",
-                             SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires)
-                                 SD_BUS_PARAM(info),
-                             method_push_info, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES(
         "GetKey", "ssa{sv}", SD_BUS_PARAM(kind) SD_BUS_PARAM(peer) SD_BUS_PARAM(options),
         "shta{sv}", SD_BUS_PARAM(key_id) SD_BUS_PARAM(key) SD_BUS_PARAM(expires) SD_BUS_PARAM(info),
         method_get_key, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("PushInfo", "ay", SD_BUS_PARAM(gpi), "shta{sv}",
+                             SD_BUS_PARAM(btid) SD_BUS_PARAM(key) SD_BUS_PARAM(expires)
+                                 SD_BUS_PARAM(info),
+                             method_push_info, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Invalidate", "s", SD_BUS_PARAM(btid), "", "", method_invalidate,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

@@ -291,8 +291,8 @@ static void what_is_no_duration_is_a_bad_argument(_unused_ void **state) {
 static void without_a_duration_it_is_never(_unused_ void **state) {
     static const char *const never[] = {COMMAND("c", "0", "{}"),
                                         COMMAND("c", "0", "{\"noMoreCmdArgs\":{}}"),
-                                        "{\"sec:mefClientCmd\":{\"cmdID\":\"c\","
-                                        "\"cmdDescription\":{\"cmdClassID\":0}}}"};
+                                        ("{\"sec:mefClientCmd\":{\"cmdID\":\"c\","
+                                         "\"cmdDescription\":{\"cmdClassID\":0}}}")};
 
     for (size_t i = 0; i < ELEMENTS(never); i++) {
         uint64_t retry;
