@@ -232,7 +232,7 @@ static void https_staples_the_ocsp_response_of_its_option(void **state) {
 static void ask_coap(struct scene *scene, const char *const *credentials, char *ret, size_t size) {
     char uri[64];
     const char *argv[28] = {"coap-client-openssl", "-v", "7",      "-B", "15",   "-m", "get", "-O",
-                            "256," GATEWAY,        "-O", "257,r1", "-O", "271,3"};
+                            ("256," GATEWAY),      "-O", "257,r1", "-O", "271,3"};
     const char *line, *end;
     struct child child;
     size_t n = 13;
@@ -300,7 +300,7 @@ static void a_muted_coaps_port_says_nothing_until_it_may(void **state) {
     char uri[64];
     const char *const argv[] = {
         "coap-client-openssl", "-v", "7",      "-B", "15",    "-u", IDENTITY, "-k", KEY, "-O",
-        "256," GATEWAY,        "-O", "257,r1", "-O", "271,3", uri,  NULL};
+        ("256," GATEWAY),      "-O", "257,r1", "-O", "271,3", uri,  NULL};
     struct child child;
 
     (void)snprintf(uri, sizeof(uri), "coaps://127.0.0.1:%u/nothing", scene->mef.coaps);
