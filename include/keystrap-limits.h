@@ -132,9 +132,12 @@
 #define PEER_NAME_MAX 255u            /* octets of the name in the other end's certificate */
 #define PEER_ROOTS_MAX 4u             /* digests of roots of trust in one profile */
 #define PEER_DIGEST_MAX 32u           /* SHA-256 */
+#define PEER_DIGEST_MIN 15u           /* sha-256-120 of RFC 6920, the shortest that oneM2M has */
 #define PEER_CHAIN_MAX 8u             /* certificates of one chain */
 #define PEER_SAN_MAX 64u              /* names in one certificate that are looked at */
 #define OCSP_RESPONSE_MAX 8192u       /* octets of a stapled OCSP response */
+#define OCSP_SKEW_SEC 300             /* by which clocks may differ */
+#define OCSP_AGE_MAX_SEC 86400        /* of an OCSP response that does not say when the next one comes */
 #define ENTITY_ID_MAX 255u            /* octets of a CSE-ID, AE-ID, MAF-ID or of several with spaces between */
 #define KE_LENGTH 32u                 /* TS-0003 10.3.1 */
 #define KE_RELATIVE_ID_LENGTH 16u

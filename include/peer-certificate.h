@@ -20,7 +20,7 @@ enum peer_flavour {
     PEER_FQDN, /* dNSName, or the host of a URI: exact, without case and without wildcards. MEF and MAF */
     PEER_RAW_PUBLIC_KEY, /* no name: the digest of the public key (RFC 6920), see peer_expectation.roots. On OpenSSL before 3.2
                             in a self-signed certificate that holds that key */
-    PEER_DEVICE,         /* otherName: "OID;value", exact */
+    PEER_DEVICE,         /* otherName: "OID;value", exact; the value a string, an OID or a RELATIVE-OID as text */
     PEER_NODE_ID,        /* dNSName, URI or otherName's text: exact */
     PEER_CSE_ID,         /* dNSName or URI: exact */
     PEER_AE_ID,          /* URI: exact */
@@ -72,9 +72,13 @@ struct stack_st_X509;
  * @ocsp: DER of a stapled OCSP response, @ocsp_length octets; NULL for none
  * @now: seconds since the epoch
  *
- * In this order: key (P-256), validity of every certificate, chain and signatures, key usage (digitalSignature), name
- * constraints, root of trust, name, CRL, OCSP. The text of a failure names the certificate's subject, what was found and
- * what was expected.
+ * In this order: the leaf's key (P-256); the chain with its dates, signatures (ECDSA with SHA-256), keys, CA and key usage
+ * and name constraints; the leaf's key usage (digitalSignature; one that an authority issued without any is refused); root of
+ * trust; name; CRL; OCSP. The text of a failure names the certificate's subject, what was found and what was expected.
+ *
+ * A raw public key, and by the draft's rule a self-signed certificate, has nobody who could revoke it: no CRL is looked at, and
+ * ocsp_required cannot be met. Name constraints on otherName are not understood (RFC 5280 has none), so that a device's
+ * certificate of an authority that has them is refused (PEER_E_CONSTRAINT).
  *
  * Return: 0; enum peer_outcome; -ENOMEM.
  */
@@ -84,7 +88,7 @@ int peer_verify(const struct peer_expectation *expected, struct x509_st *leaf,
 
 /**
  * peer_certificate_check() - what is wrong with a certificate of our own, before it is presented: expired, not yet valid, no
- * P-256 key, not the key @private_key_matches says
+ * P-256 key, not for signatures
  * @pem: text, our own first
  * @now: seconds since the epoch
  *

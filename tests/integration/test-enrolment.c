@@ -112,7 +112,7 @@ static void by_coap_a_wrong_certificate_is_refused_before_anything_is_asked(void
     enrolment_start(&enrolment, world, "certificate", "coaps", "gateway",
                     "[Certificate]\nPeerName=other.example.com\n[Enrolment]");
     assert_int_not_equal(enrolment_enrol(&enrolment, true), 0);
-    assert_true(gateway_said(&enrolment.gateway, "is not that of \"other.example.com\""));
+    assert_true(gateway_said(&enrolment.gateway, "\"other.example.com\" (fqdn) is expected"));
     assert_int_equal(gateway_count(enrolment.mef, "registrations"), 0);
 }
 
@@ -136,11 +136,11 @@ static void each_wrong_certificate_is_refused_by_name(void **state) {
     refused(&enrolment, "expired", "", "expired on 2020-02-01");
     refused(&enrolment, "self", "", "mef.example.com");
     refused(&enrolment, "gateway", "[Certificate]\nPeerName=other.example.com\n[Enrolment]",
-            "is not that of \"other.example.com\"");
+            "\"other.example.com\" (fqdn) is expected");
     refused(&enrolment, "gateway",
             "[Certificate]\nPeerRoot="
             "0000000000000000000000000000000000000000000000000000000000000000\n[Enrolment]",
-            "is the root of trust that is expected");
+            "0000000000000000... is expected");
     refused(&enrolment, "gateway", "[Certificate]\nRequireOcsp=yes\n[Enrolment]",
             "staples no OCSP response");
     refused(&enrolment, "gateway", "[Certificate]\nCrl=/nonexistent\n[Enrolment]",
