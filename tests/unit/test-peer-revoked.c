@@ -330,8 +330,8 @@ static void what_is_no_digest_is_refused(_unused_ void **state) {
         "53269057e12fe2b74ba07c892560a2d753877eb62ff44d5a19002530ed97ffg4",
         "53269057e12fe2b74ba07c892560a2d7",
         "ni:///sha-256;UyaQV-Ev4rdLoHyJJWCi11OHfrYv9E1aGQAlMO2X_-Q?ct=x",
-        "sha-256;"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("sha-256;"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     };
 
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
