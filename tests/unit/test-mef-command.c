@@ -94,6 +94,13 @@ static void what_came_before_is_not_executed_again(_unused_ void **state) {
         0);
     assert_int_equal(handler.count, 2);
     assert_non_null(strstr(world.asked[3].body, "\"cmdID\":\"one\",\"cmdStatusCode\":40"));
+    /* Nor is it judged again. */
+    assert_int_equal(run(SCRIPT(YES("2000", COMMAND("one", "1", "{}")),
+                                YES("2004", COMMAND("one", "1", "{}")), YES("2004", NO_MORE)),
+                         41, &retry),
+                     0);
+    assert_non_null(strstr(world.asked[1].body, "\"cmdStatusCode\":42"));
+    assert_non_null(strstr(world.asked[2].body, "\"cmdStatusCode\":40"));
 }
 
 static void a_mef_without_end_is_left(_unused_ void **state) {

@@ -185,7 +185,9 @@ static void a_key_is_retrieved_by_a_target_of_it(_unused_ void **state) {
 static void a_key_of_another_name_or_length_is_none(_unused_ void **state) {
     static const char *const wrong[] = {
         RETRIEVED("my-key", ""),
-        RETRIEVED("my-key", "AAECAwQFBgcICQoLDA0ODw=="),                     /* 16 octets */
+        RETRIEVED("my-key",
+                  "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="), /* 31 octets, as many digits */
+        RETRIEVED("my-key", "AAECAwQFBgcICQoLDA0ODw=="),           /* 16 octets */
         RETRIEVED("my-key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"), /* 33 */
         RETRIEVED("my-key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="), /* trailing bits */
         RETRIEVED("my-key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH-8="),
