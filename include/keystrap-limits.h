@@ -151,7 +151,7 @@
 #define TOKEN_MIN 8u                  /* octets of an enrolment token */
 #define TOKEN_MAX 255u
 #define EST_ANSWER_MAX 16384u         /* octets of one answer, base64 */
-#define EST_ATTRIBUTES_MAX 16u        /* of /csrattrs that are looked at */
+#define EST_ATTRIBUTES_MAX 16u        /* in one /csrattrs */
 #define CHALLENGE_PASSWORD_MAX 255u
 #define ENROL_PROFILES_MAX 8u
 #define PROFILE_NAME_MAX 16u          /* octets in the name of a profile */

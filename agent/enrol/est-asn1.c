@@ -37,14 +37,55 @@ int est_decode(const uint8_t *text, size_t length, uint8_t **ret, size_t *ret_le
 
 /* --- CSR attributes ------------------------------------------------------------------------------------ */
 
+static bool is_string(const ASN1_TYPE *value) {
+    return value->type == V_ASN1_UTF8STRING || value->type == V_ASN1_PRINTABLESTRING ||
+           value->type == V_ASN1_IA5STRING;
+}
+
+static bool take_password(X509_ATTRIBUTE *attribute, struct est_attributes *ret) {
+    const ASN1_TYPE *value = X509_ATTRIBUTE_get0_type(attribute, 0);
+    const unsigned char *octets;
+    int length;
+
+    ret->challenge = true;
+    if (!value)
+        return true;
+    if (!is_string(value))
+        return false;
+    octets = ASN1_STRING_get0_data(value->value.asn1_string);
+    length = ASN1_STRING_length(value->value.asn1_string);
+    if (length > (int)CHALLENGE_PASSWORD_MAX || memchr(octets, 0, (size_t)length))
+        return false;
+    memcpy(ret->password, octets, (size_t)length);
+    ret->password[length] = '\0';
+    return true;
+}
+
+/* The curves that will do; none named is any. */
+static bool is_other_curve(X509_ATTRIBUTE *attribute) {
+    int count = X509_ATTRIBUTE_count(attribute);
+
+    for (int i = 0; i < count; i++) {
+        const ASN1_TYPE *value = X509_ATTRIBUTE_get0_type(attribute, i);
+
+        if (value->type == V_ASN1_OBJECT &&
+            OBJ_obj2nid(value->value.object) == NID_X9_62_prime256v1)
+            return false;
+    }
+    return count > 0;
+}
+
 /* CsrAttrs ::= SEQUENCE OF AttrOrOID: X509_ATTRIBUTEs and bare OIDs, told apart by their tag. */
 static bool take_attribute(const ASN1_TYPE *item, struct est_attributes *ret) {
     const unsigned char *octets;
     X509_ATTRIBUTE *attribute;
-    const ASN1_TYPE *value;
+    bool ok = true;
+    int nid;
 
     if (item->type == V_ASN1_OBJECT) {
-        ret->challenge |= OBJ_obj2nid(item->value.object) == NID_pkcs9_challengePassword;
+        nid = OBJ_obj2nid(item->value.object);
+        ret->challenge |= nid == NID_pkcs9_challengePassword;
+        ret->other_key |= nid == NID_rsaEncryption;
         return true;
     }
     if (item->type != V_ASN1_SEQUENCE)
@@ -53,31 +94,27 @@ static bool take_attribute(const ASN1_TYPE *item, struct est_attributes *ret) {
     attribute = d2i_X509_ATTRIBUTE(NULL, &octets, item->value.sequence->length);
     if (!attribute)
         return false;
-    if (OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute)) == NID_pkcs9_challengePassword) {
-        ret->challenge = true;
-        value = X509_ATTRIBUTE_get0_type(attribute, 0);
-        if (value && value->type != V_ASN1_OBJECT && value->type != V_ASN1_SEQUENCE &&
-            value->type != V_ASN1_BOOLEAN && value->type != V_ASN1_NULL &&
-            value->value.asn1_string->length > 0 &&
-            value->value.asn1_string->length <= (int)CHALLENGE_PASSWORD_MAX)
-            (void)snprintf(ret->password, sizeof(ret->password), "%.*s",
-                           value->value.asn1_string->length,
-                           (const char *)value->value.asn1_string->data);
-    }
+    nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
+    if (nid == NID_pkcs9_challengePassword)
+        ok = take_password(attribute, ret);
+    else
+        ret->other_key |= nid == NID_rsaEncryption ||
+                          (nid == NID_X9_62_id_ecPublicKey && is_other_curve(attribute));
     X509_ATTRIBUTE_free(attribute);
-    return true;
+    return ok;
 }
 
 int est_attributes_parse(const uint8_t *der, size_t length, struct est_attributes *ret) {
     const unsigned char *octets = der;
     struct est_attributes attributes = {0};
     ASN1_SEQUENCE_ANY *sequence;
-    bool ok = true;
+    bool ok;
 
     sequence = d2i_ASN1_SEQUENCE_ANY(NULL, &octets, (long)length);
     if (!sequence)
         return -EINVAL;
-    for (int i = 0; ok && i < sk_ASN1_TYPE_num(sequence) && i < (int)EST_ATTRIBUTES_MAX; i++)
+    ok = octets == der + length && sk_ASN1_TYPE_num(sequence) <= (int)EST_ATTRIBUTES_MAX;
+    for (int i = 0; ok && i < sk_ASN1_TYPE_num(sequence); i++)
         ok = take_attribute(sk_ASN1_TYPE_value(sequence, i), &attributes);
     sk_ASN1_TYPE_pop_free(sequence, ASN1_TYPE_free);
     if (!ok)
@@ -88,13 +125,25 @@ int est_attributes_parse(const uint8_t *der, size_t length, struct est_attribute
 
 /* --- The request --------------------------------------------------------------------------------------- */
 
+/* An X.520 commonName has 64 characters at the most, here as many octets; the whole name is in subjectAltName. */
+#define COMMON_NAME_MAX 64u
+
 static bool add_name(X509_REQ *request, const char *common_name) {
     X509_NAME *name = X509_REQ_get_subject_name(request);
+    size_t length = strnlen(common_name, COMMON_NAME_MAX + 1);
 
-    /* An X.520 commonName has 64 characters at the most; the whole name is in subjectAltName. */
+    if (length > COMMON_NAME_MAX)
+        for (length = COMMON_NAME_MAX; length > 0 && (common_name[length] & 0xc0) == 0x80;)
+            length--; /* not in the middle of a character */
     return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-                                      (const unsigned char *)common_name,
-                                      (int)strnlen(common_name, 64), -1, 0) == 1;
+                                      (const unsigned char *)common_name, (int)length, -1, 0) == 1;
+}
+
+static bool is_ascii(const char *text) {
+    for (; *text; text++)
+        if (*text < 0x21 || *text > 0x7e)
+            return false;
+    return true;
 }
 
 static bool add_alternative(GENERAL_NAMES *names, int type, const char *text) {
@@ -103,6 +152,8 @@ static bool add_alternative(GENERAL_NAMES *names, int type, const char *text) {
 
     if (!text)
         return true;
+    if (!text[0] || !is_ascii(text))
+        return false;
     name = GENERAL_NAME_new();
     string = ASN1_IA5STRING_new();
     if (!name || !string || ASN1_STRING_set(string, text, -1) != 1) {
@@ -111,18 +162,24 @@ static bool add_alternative(GENERAL_NAMES *names, int type, const char *text) {
         return false;
     }
     GENERAL_NAME_set0_value(name, type, string);
-    return sk_GENERAL_NAME_push(names, name) > 0;
+    if (sk_GENERAL_NAME_push(names, name) > 0)
+        return true;
+    GENERAL_NAME_free(name);
+    return false;
 }
 
 static bool add_extensions(X509_REQ *request, const struct est_subject *subject) {
-    GENERAL_NAMES *names = GENERAL_NAMES_new();
     STACK_OF(X509_EXTENSION) *extensions = NULL;
-    bool ok =
-        names && add_alternative(names, GEN_DNS, subject->dns) &&
-        add_alternative(names, GEN_URI, subject->uri) &&
-        X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
-        X509_REQ_add_extensions(request, extensions) == 1;
+    GENERAL_NAMES *names;
+    bool ok;
 
+    if (!subject->dns && !subject->uri)
+        return true;
+    names = GENERAL_NAMES_new();
+    ok = names && add_alternative(names, GEN_DNS, subject->dns) &&
+         add_alternative(names, GEN_URI, subject->uri) &&
+         X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
+         X509_REQ_add_extensions(request, extensions) == 1;
     GENERAL_NAMES_free(names);
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
     return ok;
@@ -148,7 +205,7 @@ int est_request_make(EVP_PKEY *key, const struct est_subject *subject,
         add_name(request, subject->common_name) && add_extensions(request, subject) &&
         X509_REQ_set_pubkey(request, key) == 1 &&
         (attributes->password[0] == '\0' ||
-         X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_ASC,
+         X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
                                    (const unsigned char *)attributes->password, -1) == 1) &&
         X509_REQ_sign(request, key, EVP_sha256()) > 0)
         r = encode(request, ret);
@@ -169,7 +226,7 @@ int est_certificates_parse(const uint8_t *text, size_t length, STACK_OF(X509) * 
         return -EINVAL;
     octets = der;
     pkcs7 = d2i_PKCS7(NULL, &octets, (long)size);
-    if (pkcs7 && PKCS7_type_is_signed(pkcs7) && pkcs7->d.sign &&
+    if (pkcs7 && octets == der + size && PKCS7_type_is_signed(pkcs7) && pkcs7->d.sign &&
         sk_X509_num(pkcs7->d.sign->cert) > 0 &&
         sk_X509_num(pkcs7->d.sign->cert) <= (int)PEER_CHAIN_MAX)
         certificates = X509_chain_up_ref(pkcs7->d.sign->cert);

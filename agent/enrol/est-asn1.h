@@ -14,6 +14,7 @@
 struct est_attributes {
     bool challenge;                           /* challengePassword */
     char password[CHALLENGE_PASSWORD_MAX + 1]; /* its value, "" where the server gives none */
+    bool other_key; /* a key that is not on P-256, which oneM2M does not have */
 };
 
 /**
@@ -24,10 +25,17 @@ struct est_attributes {
 int est_attributes_parse(const uint8_t *der, size_t length, struct est_attributes *ret);
 
 /**
- * est_request_make() - a PKCS #10 request of @key for @subject, DER in base64 with newlines
+ * est_key_export() - the private key of @key, which is on P-256, as PKCS #8 DER, without a copy anywhere else
+ *
+ * Return: 0; -ENOMEM; -EIO for another kind of key.
+ */
+int est_key_export(const EVP_PKEY *key, struct secret **ret);
+
+/**
+ * est_request_make() - a PKCS #10 request of @key for @subject, DER in base64
  * @ret: the caller frees it
  *
- * Return: 0; -ENOMEM; -EINVAL for a subject that cannot be.
+ * Return: 0; -ENOMEM; -EINVAL for a subject or password that cannot be.
  */
 int est_request_make(EVP_PKEY *key, const struct est_subject *subject,
                      const struct est_attributes *attributes, char **ret);

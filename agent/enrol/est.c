@@ -8,10 +8,13 @@
  */
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <strings.h>
 
 #include "est-asn1.h"
+#include "peer-internal.h"
 #include "util.h"
 
 void est_credential_done(struct est_credential *credential) {
@@ -109,19 +112,6 @@ static int ask_attributes(const struct est_client *client, struct est_attributes
     return 0;
 }
 
-/* --- The key ------------------------------------------------------------------------------------------- */
-
-static int export_key(EVP_PKEY *key, struct secret **ret) {
-    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(key);
-    unsigned char *der = NULL;
-    int length = pkcs8 ? i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der) : -1;
-    int r = length > 0 ? secret_new_copy(der, (size_t)length, ret) : -EIO;
-
-    OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
-    PKCS8_PRIV_KEY_INFO_free(pkcs8);
-    return r;
-}
-
 /* --- What came ------------------------------------------------------------------------------------------ */
 
 static int wrong(const struct est_client *client, const char *what, struct failure *failure) {
@@ -139,32 +129,101 @@ static X509 *find_own(STACK_OF(X509) * certificates, EVP_PKEY *key) {
     return NULL;
 }
 
-static bool has_name(X509 *certificate, int type, const char *text) {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    bool found = !text;
+/* A dNSName without case, all else as it is. */
+static bool is_text(const ASN1_STRING *string, const char *text, bool any_case) {
+    const char *octets = (const char *)ASN1_STRING_get0_data(string);
+    size_t length = strlen(text);
 
-    for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
+    if (ASN1_STRING_length(string) != (int)length)
+        return false;
+    return any_case ? strncasecmp(octets, text, length) == 0 : memcmp(octets, text, length) == 0;
+}
+
+static bool has_alternative(X509 *certificate, int type, const char *text) {
+    GENERAL_NAMES *names;
+    bool found = false;
+
+    if (!text)
+        return true;
+    names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; !found && i < sk_GENERAL_NAME_num(names) && i < (int)PEER_SAN_MAX; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 
-        found = name->type == type && name->d.ia5->length == (int)strlen(text) &&
-                memcmp(name->d.ia5->data, text, strlen(text)) == 0;
+        found = name->type == type && is_text(name->d.ia5, text, type == GEN_DNS);
     }
     GENERAL_NAMES_free(names);
     return found;
 }
 
-static bool has_chain(X509 *certificate, STACK_OF(X509) * anchors, STACK_OF(X509) * others) {
+static bool has_common_name(X509 *certificate, const char *text) {
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+    return at >= 0 &&
+           is_text(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), text, false);
+}
+
+/* An authority may write the subject as it likes where the name is in subjectAltName. */
+static bool has_name(X509 *certificate, const struct est_subject *subject) {
+    if (!subject->dns && !subject->uri)
+        return has_common_name(certificate, subject->common_name);
+    return has_alternative(certificate, GEN_DNS, subject->dns) &&
+           has_alternative(certificate, GEN_URI, subject->uri);
+}
+
+/* Why there is no chain to the CA certificates, now; NULL when there is one. */
+static const char *chain_fault(struct peer_case *peer, STACK_OF(X509) * anchors) {
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *context = X509_STORE_CTX_new();
+    const char *fault = "there is no memory";
     bool ok = store && context;
 
     for (int i = 0; ok && i < sk_X509_num(anchors); i++)
         ok = X509_STORE_add_cert(store, sk_X509_value(anchors, i)) == 1;
-    ok = ok && X509_STORE_CTX_init(context, store, certificate, others) == 1 &&
-         X509_verify_cert(context) == 1;
+    if (ok && X509_STORE_CTX_init(context, store, peer->leaf, peer->chain) == 1 &&
+        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT) == 1) {
+        X509_STORE_CTX_set_time(context, 0, (time_t)peer->now);
+        if (X509_verify_cert(context) != 1)
+            fault = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+        else if (peer_check_algorithms(peer, X509_STORE_CTX_get0_chain(context)) != 0)
+            fault = peer->failure->text;
+        else
+            fault = NULL;
+    }
     X509_STORE_CTX_free(context);
     X509_STORE_free(store);
-    return ok;
+    return fault;
+}
+
+static int check_issued(const struct est_client *client, const struct est_subject *subject,
+                        X509 *own, STACK_OF(X509) * anchors, STACK_OF(X509) * issued,
+                        struct failure *failure) {
+    struct failure detail = {0};
+    struct peer_case peer = {.leaf = own,
+                             .chain = issued,
+                             .now = client->io->now(client->io->userdata),
+                             .failure = &detail};
+    const char *fault;
+
+    if (!own)
+        return wrong(client, "is of another key", failure);
+    if (!has_name(own, subject))
+        return failure_set(failure, EST_E_CERTIFICATE,
+                           "the certificate that %.150s has issued has another name, and %.100s is "
+                           "expected",
+                           client->base,
+                           subject->dns   ? subject->dns
+                           : subject->uri ? subject->uri
+                                          : subject->common_name);
+    if (!(X509_get_key_usage(own) & KU_DIGITAL_SIGNATURE))
+        return wrong(client, "is not for signatures (keyUsage)", failure);
+    fault = chain_fault(&peer, anchors);
+    if (fault)
+        return failure_set(failure, EST_E_CERTIFICATE,
+                           "the certificate that %.100s has issued does not come from its "
+                           "authority, or is not valid now: %.150s",
+                           client->base, fault);
+    return 0;
 }
 
 static int64_t when(const ASN1_TIME *time) {
@@ -180,12 +239,9 @@ static int take(const struct est_client *client, const struct est_subject *subje
     X509 *own = find_own(issued, key);
     int r;
 
-    if (!own)
-        return wrong(client, "is of another key", failure);
-    if (!has_name(own, GEN_DNS, subject->dns) || !has_name(own, GEN_URI, subject->uri))
-        return wrong(client, "has another name", failure);
-    if (!has_chain(own, anchors, issued))
-        return wrong(client, "does not come from its authority, or is not valid now", failure);
+    r = check_issued(client, subject, own, anchors, issued, failure);
+    if (r != 0)
+        return r;
     credential.not_before = when(X509_get0_notBefore(own));
     credential.not_after = when(X509_get0_notAfter(own));
     credential.certificate = est_pem(own, issued);
@@ -194,7 +250,7 @@ static int take(const struct est_client *client, const struct est_subject *subje
         return -ENOMEM;
     if (strlen(credential.certificate) + strlen(credential.anchors) > RECORD_MAX - 512)
         return wrong(client, "has a chain that is too long to be kept", failure);
-    r = export_key(key, &credential.private_key);
+    r = est_key_export(key, &credential.private_key);
     if (r < 0)
         return r;
     *ret = credential;
@@ -202,8 +258,8 @@ static int take(const struct est_client *client, const struct est_subject *subje
     return 0;
 }
 
-int est_enrol(const struct est_client *client, const struct est_subject *subject, bool renew,
-              struct est_credential *ret, struct failure *failure) {
+static int enrol(const struct est_client *client, const struct est_subject *subject, bool renew,
+                 struct est_credential *ret, struct failure *failure) {
     _cleanup_(certificates_freep) STACK_OF(X509) *anchors = NULL, *issued = NULL;
     _cleanup_(key_freep) EVP_PKEY *key = NULL;
     _cleanup_free_ char *request = NULL;
@@ -215,12 +271,30 @@ int est_enrol(const struct est_client *client, const struct est_subject *subject
         r = ask_attributes(client, &attributes, failure);
     if (r != 0)
         return r;
+    if (attributes.other_key)
+        return failure_set(failure, EST_E_REFUSED,
+                           "%.150s wants a key that is not on P-256, which oneM2M does not have",
+                           client->base);
     key = EVP_EC_gen("P-256");
     if (!key)
         return -ENOMEM;
     r = est_request_make(key, subject, &attributes, &request);
+    if (r == -EINVAL)
+        return failure_set(failure, -EINVAL,
+                           "no certificate can be asked for in the name of \"%.100s\"",
+                           subject->common_name);
     if (r == 0)
         r = ask_certificates(client, renew ? "simplereenroll" : "simpleenroll", request, &issued,
                              failure);
     return r == 0 ? take(client, subject, key, anchors, issued, ret, failure) : r;
+}
+
+int est_enrol(const struct est_client *client, const struct est_subject *subject, bool renew,
+              struct est_credential *ret, struct failure *failure) {
+    int r;
+
+    (void)ERR_set_mark();
+    r = enrol(client, subject, renew, ret, failure);
+    (void)ERR_pop_to_mark();
+    return r;
 }

@@ -63,6 +63,12 @@ int peer_check_name(struct peer_case *peer);
 int peer_check_chain(struct peer_case *peer, STACK_OF(X509) * *ret_chain);
 
 /**
+ * peer_check_algorithms() - that every key of @chain is on P-256 and every signature, but the anchor's own, by ECDSA and
+ * SHA-256 (TS-0003 10.1.1). 0; PEER_E_KEY.
+ */
+int peer_check_algorithms(struct peer_case *peer, STACK_OF(X509) * chain);
+
+/**
  * peer_check_crl() - the CRLs that are expected, for every certificate of @chain but the anchor. 0; PEER_E_REVOKED;
  * PEER_E_STATUS.
  */
