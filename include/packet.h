@@ -20,11 +20,12 @@ struct packet {
     size_t size;      /* room at data */
     size_t length;    /* octets used at data, header included */
     struct secret *memory; /* where data lives when packet_init_secret() made it, else NULL */
+    bool locked;           /* packet_init_locked() made it */
 };
 
 /**
  * packet_init() - a packet with room for @payload octets of fields in ordinary heap memory that is erased
- * at the end: for the programs (no arena) and for HTTP (no secrets)
+ * at the end: for the programs (no arena)
  *
  * Return: 0; -ENOMEM; -EINVAL for more than PACKET_PAYLOAD_MAX.
  */
@@ -34,6 +35,14 @@ int packet_init(struct packet *packet, size_t payload);
  * packet_init_secret() - the same in the secret arena, @payload up to SECRET_LENGTH_MAX less the header
  */
 int packet_init_secret(struct packet *packet, size_t payload);
+
+/**
+ * packet_init_locked() - the same as packet_init(), in pages of its own that secret_protect() makes like the arena's: for what is
+ * larger than any secret and may hold one on its way, as an answer by HTTP
+ *
+ * Return: as packet_init(); -ENOMEM or -EPERM also where the memory cannot be locked.
+ */
+int packet_init_locked(struct packet *packet, size_t payload);
 
 /**
  * packet_done() - erase and release; a zeroed packet is allowed

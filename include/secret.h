@@ -86,6 +86,13 @@ bool secret_equal(const struct secret *a, const struct secret *b);
  */
 void secret_erase(void *data, size_t length);
 
+/**
+ * secret_protect() - have the kernel treat whole pages at @data as it does the arena: locked, not dumped, zero in a forked child
+ *
+ * Return: 0; -ENOMEM or -EPERM where they cannot be locked; another errno of madvise(2).
+ */
+int secret_protect(void *data, size_t size);
+
 static inline void secret_freep(struct secret **secret) {
     *secret = secret_free(*secret);
 }

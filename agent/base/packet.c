@@ -11,6 +11,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "keystrap-limits.h"
@@ -73,9 +74,31 @@ int packet_init_secret(struct packet *packet, size_t payload) {
     return 0;
 }
 
+int packet_init_locked(struct packet *packet, size_t payload) {
+    size_t size = KEYSTRAP_PLUGIN_HEADER_LENGTH + payload;
+    void *data;
+    int r;
+
+    if (payload > PACKET_PAYLOAD_MAX)
+        return -EINVAL;
+    data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return -ENOMEM;
+    r = secret_protect(data, size);
+    if (r < 0) {
+        (void)munmap(data, size);
+        return r;
+    }
+    *packet = (struct packet){.data = data, .size = size, .locked = true};
+    return 0;
+}
+
 void packet_done(struct packet *packet) {
     if (packet->memory) {
         packet->memory = secret_free(packet->memory);
+    } else if (packet->locked) {
+        secret_erase(packet->data, packet->size);
+        (void)munmap(packet->data, packet->size);
     } else if (packet->data) {
         secret_erase(packet->data, packet->size);
         free(packet->data);

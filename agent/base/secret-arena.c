@@ -39,17 +39,24 @@ static int lock_on_fault(void *data, size_t size) {
     return errno == EPERM ? -EPERM : -ENOMEM;
 }
 
+int secret_protect(void *data, size_t size) {
+    int r = lock_on_fault(data, size);
+
+    if (r < 0)
+        return r;
+    if (madvise(data, size, MADV_DONTDUMP) < 0 || madvise(data, size, MADV_WIPEONFORK) < 0)
+        return -errno;
+    return 0;
+}
+
 static int protect(uint8_t *base) {
     int r;
 
     if (mprotect(base, SECRET_ARENA_SIZE, PROT_READ | PROT_WRITE) < 0)
         return -errno;
-    r = lock_on_fault(base, SECRET_ARENA_SIZE);
+    r = secret_protect(base, SECRET_ARENA_SIZE);
     if (r < 0)
         return r;
-    if (madvise(base, SECRET_ARENA_SIZE, MADV_DONTDUMP) < 0 ||
-        madvise(base, SECRET_ARENA_SIZE, MADV_WIPEONFORK) < 0)
-        return -errno;
 
     /* A name is a convenience: kernels without CONFIG_ANON_VMA_NAME refuse. */
     (void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, SECRET_ARENA_SIZE, "keystrap-secrets");

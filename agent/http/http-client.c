@@ -343,7 +343,7 @@ int http_client_ask(struct http_client *client, const struct http_request *reque
     _cleanup_packet_ struct packet packet = {0};
     int r;
 
-    r = packet_init(&packet, HTTP_REQUEST_MAX);
+    r = packet_init_locked(&packet, HTTP_REQUEST_MAX);
     if (r == 0)
         r = write_request(&packet, ++client->serial, request);
     if (r < 0)

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 
 #include "http-job.h"
+#include "http-memory.h"
 #include "http-protocol.h"
 #include "http-sandbox.h"
 #include "keystrap/plugin.h"
@@ -163,6 +164,7 @@ static int serve_one(struct server *server) {
     if (r == 0)
         r = server->program->fetch(&server->job, &server->result, &failure);
     job_done(&server->job);
+    http_memory_erase_stack();
     if (r == 0)
         r = send_response(server, serial);
     else if (r > 0)

@@ -8,10 +8,18 @@
 #include <unistd.h>
 
 #include "http-fetch.h"
+#include "http-memory.h"
 
 /* libcurl and OpenSSL read their configuration here. */
 static int start(void) {
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -ENOMEM;
+    int r = http_memory_init();
+
+    if (r < 0)
+        return r;
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, erasing_malloc, erasing_free, erasing_realloc,
+                                erasing_strdup, erasing_calloc) == CURLE_OK
+               ? 0
+               : -ENOMEM;
 }
 
 /* Kept between requests, for its connections. */

@@ -6,6 +6,7 @@
  * credential.
  */
 
+#include "memory-search.h"
 #include "tls-server.h"
 
 #include <libgen.h>
@@ -126,6 +127,32 @@ static inline void assert_exporter(const struct ask *ask,
     assert_non_null(ask->response.exporter);
     assert_int_equal(secret_length(ask->response.exporter), TLS_EXPORTER_LENGTH);
     assert_memory_equal(secret_data(ask->response.exporter), expected, TLS_EXPORTER_LENGTH);
+}
+
+/*
+ * Nothing is left in the program of the secrets of @ask, which it has served: neither key, whether as text, as number or as
+ * OpenSSL stores numbers, nor bodies nor exporter.
+ */
+static inline void assert_forgotten(const struct ask *ask, const struct fixture *fixture) {
+    const struct secret *psk = ask->handshake.psk, *key = ask->handshake.private_key;
+    const struct secret *body = ask->response.secret_body;
+    uint8_t number[32], reversed[32];
+
+    if (psk)
+        assert_not_in_memory(secret_data(psk), secret_length(psk));
+    if (key) {
+        tls_read_key(fixture->ours.key, number);
+        for (size_t i = 0; i < sizeof(number); i++)
+            reversed[i] = number[sizeof(number) - 1 - i];
+        assert_not_in_memory(number, sizeof(number));
+        assert_not_in_memory(reversed, sizeof(reversed));
+        /* beyond "-----BEGIN PRIVATE KEY-----" and the algorithm */
+        assert_not_in_memory(secret_data(key) + 80, 32);
+    }
+    assert_not_in_memory(secret_data(ask->response.exporter), TLS_EXPORTER_LENGTH);
+    assert_not_in_memory(secret_data(body), secret_length(body));
+    if (ask->request.body)
+        assert_not_in_memory(ask->request.body, ask->request.body_length);
 }
 
 static inline void assert_words(const struct ask *ask, const char *words) {

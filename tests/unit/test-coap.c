@@ -242,6 +242,31 @@ static void test_with_a_wrong_key_or_identity_nothing_is_asked(void **state) {
     }
 }
 
+static void test_nothing_secret_stays_in_the_program(void **state) {
+    static const char token[] = "{\"enrolmentToken\":\"a-token-that-is-presented-once\"}";
+    static char answer[4000] = "{\"keyValue\":\"the-key-that-a-MEF-has-made-for-us\"}";
+
+    for (size_t i = strlen(answer); i < sizeof(answer) - 1; i++)
+        answer[i] = (char)('a' + i % 19); /* in blocks */
+    for (int psk = 0; psk < 2; psk++) {
+        struct coap_server server = psk ? psk_server() : certificate_server(*state);
+        _cleanup_ask_ struct ask ask = {.request = {.method = HTTP_POST,
+                                                    .body = (const uint8_t *)token,
+                                                    .body_length = sizeof(token) - 1,
+                                                    .secret_body = true}};
+
+        if (psk)
+            use_psk(&ask);
+        else
+            use_certificate(&ask, *state);
+        server.body = answer;
+        coap_server_start(&server);
+        assert_int_equal(do_ask(*state, &ask, server.port), 0);
+        coap_server_stop(&server);
+        assert_forgotten(&ask, *state);
+    }
+}
+
 /* --- openssl s_server ------------------------------------------------------------------------------- */
 
 #define PSK_OPTIONS "-dtls1_2 -nocert -psk_identity " PSK_IDENTITY " -psk "
@@ -429,6 +454,7 @@ int main(void) {
         client_test(test_by_certificate_the_exporter_is_the_servers),
         client_test(test_who_is_not_the_mef_is_not_asked),
         client_test(test_with_a_wrong_key_or_identity_nothing_is_asked),
+        client_test(test_nothing_secret_stays_in_the_program),
         client_test(test_a_wrong_key_that_is_told_of_is_the_keys_fault),
         client_test(test_without_extended_master_secret_nothing_is_asked),
         client_test(test_an_expired_certificate_of_ours_is_refused_as_expired),

@@ -395,6 +395,33 @@ static void test_an_expired_certificate_of_ours_is_refused_by_a_server_as_expire
     tls_remove_files(&old);
 }
 
+/* --- What stays ---------------------------------------------------------------------------------------- */
+
+static const char token[] = "{\"enrolmentToken\":\"a-token-that-is-presented-once\"}";
+static const char answer[] = "{\"keyValue\":\"the-key-that-a-MEF-has-made-for-us\"}";
+
+static void test_nothing_secret_stays_in_the_program(void **state) {
+    for (int psk = 0; psk < 2; psk++) {
+        struct handshake_server server = mef_of(*state, NORMAL);
+        _cleanup_ask_ struct ask ask = {.request = {.method = HTTP_POST,
+                                                    .body = (const uint8_t *)token,
+                                                    .body_length = sizeof(token) - 1,
+                                                    .secret_body = true}};
+
+        if (psk) {
+            server = (struct handshake_server){.priority = PSK, .psk = kpm};
+            use_psk(&ask);
+        } else {
+            use_certificate(&ask, *state);
+        }
+        server.body = answer;
+        handshake_server_start(&server);
+        assert_int_equal(do_ask(*state, &ask, server.port), 0);
+        handshake_server_stop(&server);
+        assert_forgotten(&ask, *state);
+    }
+}
+
 /* --- A credential that is none ---------------------------------------------------------------------- */
 
 static void expect_unusable(const struct fixture *fixture, struct ask *ask, const char *words) {
@@ -474,6 +501,7 @@ int main(void) {
         client_test(test_who_is_not_the_mef_is_not_asked),
         client_test(test_what_the_server_has_against_our_certificate_is_named),
         client_test(test_an_expired_certificate_of_ours_is_refused_by_a_server_as_expired),
+        client_test(test_nothing_secret_stays_in_the_program),
         client_test(test_a_credential_that_cannot_be_used_is_named),
         client_test(test_a_handshake_beyond_the_limits_is_refused_here),
     };

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -156,6 +158,47 @@ static void test_a_secret_packet_lives_in_the_arena_and_leaves_nothing(void **st
     packet_done(&packet);
     assert_int_equal(secret_arena_used(), 0);
     secret_arena_done();
+}
+
+/* Whether the kernel's flags of the mapping at @address have @flag. */
+static bool mapping_has(const void *address, const char *flag) {
+    _cleanup_fclose_ FILE *maps = fopen("/proc/self/smaps", "re");
+    unsigned long from = 0, to = 0;
+    char line[512];
+
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        if (strncmp(line, "VmFlags:", 8) != 0)
+            (void)sscanf(line, "%lx-%lx ", &from, &to);
+        else if ((uintptr_t)address >= from && (uintptr_t)address < to)
+            return strstr(line, flag) != NULL;
+    }
+    return false;
+}
+
+static void test_a_locked_packet_is_in_no_swap_no_dump_and_no_child(void **state) {
+    struct packet packet = {0};
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(packet_init_locked(&packet, PACKET_PAYLOAD_MAX + 1), -EINVAL);
+    assert_null(packet.data);
+    assert_int_equal(packet_init_locked(&packet, PACKET_PAYLOAD_MAX), 0);
+    packet_begin(&packet, 1, 1);
+    assert_int_equal(packet_append_text(&packet, 1, "a secret"), 0);
+    assert_true(mapping_has(packet.data, " lo "));
+    assert_true(mapping_has(packet.data, " dd "));
+    assert_true(mapping_has(packet.data, " wf "));
+    pid = fork();
+    if (pid == 0)
+        _exit(packet.data[0] == 0 && packet.data[16] == 0 ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_memory_equal(packet.data + 16, "a secret", 8);
+    packet_done(&packet);
+    packet_done(&packet);
+    assert_null(packet.data);
 }
 
 static const struct {
@@ -332,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_missing_or_of_another_kind_leaves_outputs_alone),
         cmocka_unit_test(test_a_full_packet_refuses_and_stays_whole),
         cmocka_unit_test(test_sizes_beyond_the_limits_are_refused),
+        cmocka_unit_test(test_a_locked_packet_is_in_no_swap_no_dump_and_no_child),
         cmocka_unit_test(test_a_secret_packet_lives_in_the_arena_and_leaves_nothing),
         cmocka_unit_test(test_malformed_packets_are_refused),
         cmocka_unit_test(test_malformed_packets_do_not_come_through_a_socket),

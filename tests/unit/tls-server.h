@@ -85,6 +85,20 @@ static inline void tls_write_files(struct tls_server *server, const char *dns_na
     EVP_PKEY_free(key);
 }
 
+/* The 32 octets of the private key in @path, the most significant first. */
+static inline void tls_read_key(const char *path, uint8_t ret[32]) {
+    FILE *file = fopen(path, "re");
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, NULL, NULL) : NULL;
+    BIGNUM *number = NULL;
+
+    assert_non_null(key);
+    assert_int_equal(EVP_PKEY_get_bn_param(key, "priv", &number), 1);
+    assert_int_equal(BN_bn2binpad(number, ret, 32), 32);
+    BN_clear_free(number);
+    EVP_PKEY_free(key);
+    (void)fclose(file);
+}
+
 static inline void tls_remove_files(struct tls_server *server) {
     (void)unlink(server->certificate);
     (void)unlink(server->key);
