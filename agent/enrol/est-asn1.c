@@ -37,9 +37,23 @@ int est_decode(const uint8_t *text, size_t length, uint8_t **ret, size_t *ret_le
 
 /* --- CSR attributes ------------------------------------------------------------------------------------ */
 
-static bool is_string(const ASN1_TYPE *value) {
-    return value->type == V_ASN1_UTF8STRING || value->type == V_ASN1_PRINTABLESTRING ||
-           value->type == V_ASN1_IA5STRING;
+/* A string whose octets are characters of its kind: our request is to repeat them. */
+static bool is_text(const ASN1_TYPE *value) {
+    bool utf8 = value->type == V_ASN1_UTF8STRING;
+    const unsigned char *octets;
+    unsigned long character;
+    int length, n;
+
+    if (!utf8 && value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_IA5STRING)
+        return false;
+    octets = ASN1_STRING_get0_data(value->value.asn1_string);
+    length = ASN1_STRING_length(value->value.asn1_string);
+    for (; length > 0; octets += n, length -= n) {
+        n = UTF8_getc(octets, length, &character);
+        if (n <= 0 || character == 0 || (!utf8 && n > 1))
+            return false;
+    }
+    return true;
 }
 
 static bool take_password(X509_ATTRIBUTE *attribute, struct est_attributes *ret) {
@@ -50,11 +64,11 @@ static bool take_password(X509_ATTRIBUTE *attribute, struct est_attributes *ret)
     ret->challenge = true;
     if (!value)
         return true;
-    if (!is_string(value))
+    if (!is_text(value))
         return false;
     octets = ASN1_STRING_get0_data(value->value.asn1_string);
     length = ASN1_STRING_length(value->value.asn1_string);
-    if (length > (int)CHALLENGE_PASSWORD_MAX || memchr(octets, 0, (size_t)length))
+    if (length > (int)CHALLENGE_PASSWORD_MAX)
         return false;
     memcpy(ret->password, octets, (size_t)length);
     ret->password[length] = '\0';

@@ -441,7 +441,13 @@ static void attributes_that_are_none_are_told(_unused_ void **state) {
         "020101", /* a number */
         "3014"
         "3012" OID_CHALLENGE "3105"
-        "1303610062" /* a NUL */
+        "1303610062", /* a NUL */
+        "3014"
+        "3012" OID_CHALLENGE "3105"
+        "1303619162", /* no ASCII */
+        "3014"
+        "3012" OID_CHALLENGE "3105"
+        "0c0361c3c3", /* no UTF-8 */
     };
 
     for (size_t i = 0; i < ELEMENTS(attributes); i++) {
