@@ -316,7 +316,7 @@ static bool send_request(coap_session_t *session, struct http_job *job,
 
     coap_session_new_token(session, &length, token);
     ok = pdu && coap_add_token(pdu, length, token) && add_options(job, target, &options) &&
-         coap_add_optlist_pdu(pdu, &options) == 1 &&
+         (!options || coap_add_optlist_pdu(pdu, &options) == 1) &&
          (!job->has_body ||
           coap_add_data_large_request(session, pdu, job->body_length, job->body, NULL, NULL));
     coap_delete_optlist(options);

@@ -247,6 +247,8 @@ static void test_of_a_url_only_scheme_host_and_port_are_told(void **state) {
         {"HTTPS://bsf.example/", "HTTPS://bsf.example"},
         {"https://bsf_1.example-x.:8443/path?imsi=1#2", "https://bsf_1.example-x.:8443"},
         {"http://001010123456789@bsf.example?x", "http://bsf.example"},
+        {"coaps://mef.example:5685/a", "coaps://mef.example:5685"},
+        {"coap://mef.example/", NULL},
         {"http://user:pass@evil@192.0.2.1:80/@x", "http://192.0.2.1:80"},
         {"http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"},
         {"http://bsf.example:001010123456789/", NULL},
