@@ -75,24 +75,39 @@ static void test_each_method_arrives_with_its_body(void **state) {
         {HTTP_DELETE, "DELETE /path HTTP/1.1\r\n", NULL},
     };
     static const char *const headers[] = {"Content-Type: application/json", NULL};
-    struct handshake_server server = {.priority = PSK, .psk = kpm, .body = "{\"c\":3}"};
 
-    handshake_server_start(&server);
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct handshake_server server = {.priority = PSK, .psk = kpm, .body = "{\"c\":3}"};
         _cleanup_ask_ struct ask ask = {.request = {.method = cases[i].method, .headers = headers}};
         const char *body = cases[i].body;
 
         use_psk(&ask);
         ask.request.body = (const uint8_t *)body;
         ask.request.body_length = body ? strlen(body) : 0;
+        handshake_server_start(&server);
         assert_int_equal(do_ask(*state, &ask, server.port), 0);
+        handshake_server_stop(&server);
         assert_string_equal(ask.response.body, "{\"c\":3}");
         assert_int_equal(strncmp(server.request, cases[i].line, strlen(cases[i].line)), 0);
         assert_string_equal(strstr(server.request, "\r\n\r\n") + 4, body ? body : "");
-        assert_exporter(&ask, server.exporters[i]); /* each connection has its own */
+    }
+}
+
+static void test_each_request_has_a_connection_and_an_exporter_of_its_own(void **state) {
+    struct handshake_server server = {.priority = PSK, .psk = kpm};
+    struct ask asks[3] = {0};
+
+    handshake_server_start(&server);
+    for (size_t i = 0; i < ELEMENTS(asks); i++) {
+        use_psk(&asks[i]);
+        assert_int_equal(do_ask(*state, &asks[i], server.port), 0);
     }
     handshake_server_stop(&server);
-    assert_int_equal(server.handshakes, ELEMENTS(cases));
+    assert_int_equal(server.handshakes, ELEMENTS(asks));
+    for (size_t i = 0; i < ELEMENTS(asks); i++) {
+        assert_exporter(&asks[i], server.exporters[i]);
+        ask_done(&asks[i]);
+    }
     assert_memory_not_equal(server.exporters[0], server.exporters[1], TLS_EXPORTER_LENGTH);
 }
 
@@ -106,7 +121,6 @@ static void test_the_largest_body_arrives_and_a_larger_one_is_not_sent(void **st
     use_psk(&ask);
     handshake_server_start(&server);
     assert_int_equal(do_ask(*state, &ask, server.port), 0);
-    assert_int_equal(strlen(strstr(server.request, "\r\n\r\n") + 4), HTTP_SEND_MAX);
     ask.request.body_length++;
     assert_int_equal(do_ask(*state, &ask, server.port), -EINVAL);
     ask.request.body_length = 1;
@@ -114,6 +128,7 @@ static void test_the_largest_body_arrives_and_a_larger_one_is_not_sent(void **st
     assert_int_equal(do_ask(*state, &ask, server.port), -EINVAL);
     handshake_server_stop(&server);
     assert_int_equal(server.requests, 1);
+    assert_int_equal(strlen(strstr(server.request, "\r\n\r\n") + 4), HTTP_SEND_MAX);
 }
 
 static void test_a_secret_body_is_in_a_secret_and_nowhere_else(void **state) {
@@ -487,6 +502,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         client_test(test_by_psk_the_exporter_is_the_servers_with_each_suite),
         client_test(test_each_method_arrives_with_its_body),
+        client_test(test_each_request_has_a_connection_and_an_exporter_of_its_own),
         client_test(test_the_largest_body_arrives_and_a_larger_one_is_not_sent),
         client_test(test_a_secret_body_is_in_a_secret_and_nowhere_else),
         client_test(test_a_secret_body_that_no_secret_holds_is_too_large),
