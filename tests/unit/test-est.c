@@ -9,6 +9,7 @@
 #include "est-server.h"
 
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 
 #include "arena.h"
@@ -30,7 +31,7 @@ static struct block *kept;
 static bool watching;
 
 static void *block_take(size_t size, _unused_ const char *file, _unused_ int line) {
-    struct block *block = malloc(sizeof(*block) + size);
+    struct block *block = calloc(1, sizeof(*block) + size); /* all of it is looked at */
 
     if (!block)
         return NULL;
@@ -172,24 +173,60 @@ static void a_certificate_is_issued_for_a_key_that_is_made_here(_unused_ void **
     X509_free(anchor);
 }
 
-/* Many keys, for one in 256 begins with a zero octet. */
-static void every_private_key_is_exported_whole(_unused_ void **state) {
-    for (size_t i = 0; i < 600; i++) {
-        _cleanup_secret_ struct secret *secret = NULL;
-        EVP_PKEY *key = EVP_EC_gen("P-256"), *again;
-        PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-        const unsigned char *der;
-        unsigned char *theirs = NULL;
+/* As OpenSSL would export it, and as it reads it. */
+static void expect_export(EVP_PKEY *key) {
+    _cleanup_secret_ struct secret *secret = NULL;
+    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+    const unsigned char *der;
+    unsigned char *theirs = NULL;
+    EVP_PKEY *again;
 
-        assert_int_equal(est_key_export(key, &secret), 0);
-        assert_int_equal(i2d_PKCS8_PRIV_KEY_INFO(info, &theirs), secret_length(secret));
-        assert_memory_equal(secret_data(secret), theirs, secret_length(secret));
-        der = secret_data(secret);
-        again = d2i_AutoPrivateKey(NULL, &der, (long)secret_length(secret));
-        assert_int_equal(EVP_PKEY_eq(key, again), 1);
-        OPENSSL_free(theirs);
-        PKCS8_PRIV_KEY_INFO_free(info);
-        EVP_PKEY_free(again);
+    assert_int_equal(est_key_export(key, &secret), 0);
+    assert_int_equal(i2d_PKCS8_PRIV_KEY_INFO(info, &theirs), secret_length(secret));
+    assert_memory_equal(secret_data(secret), theirs, secret_length(secret));
+    der = secret_data(secret);
+    again = d2i_AutoPrivateKey(NULL, &der, (long)secret_length(secret));
+    assert_int_equal(EVP_PKEY_eq(key, again), 1);
+    OPENSSL_free(theirs);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    EVP_PKEY_free(again);
+}
+
+/* The key 1, whose point is the curve's generator (SEC 2 2.4.2): 31 octets of zeros in front. */
+static EVP_PKEY *key_one(void) {
+    static const char hex[] = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                              "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    uint8_t point[65], one[32] = {0};
+    char group[] = "P-256";
+    size_t length;
+    OSSL_PARAM values[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, one, sizeof(one)),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *key = NULL;
+    BIGNUM *number = BN_new();
+
+    assert_int_equal(hex_decode(hex, point, sizeof(point), &length), 0);
+    assert_int_equal(BN_one(number), 1);
+    assert_int_equal(BN_bn2nativepad(number, one, sizeof(one)), sizeof(one));
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, values), 1);
+    BN_free(number);
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+static void every_private_key_is_exported_whole(_unused_ void **state) {
+    EVP_PKEY *key = key_one();
+
+    expect_export(key);
+    EVP_PKEY_free(key);
+    for (size_t i = 0; i < 8; i++) {
+        key = EVP_EC_gen("P-256");
+        expect_export(key);
         EVP_PKEY_free(key);
     }
 }
@@ -608,7 +645,7 @@ static void a_certificate_of_another_key_is_refused(_unused_ void **state) {
 
 static void a_certificate_of_another_name_is_refused(_unused_ void **state) {
     static const char *const names[] = {"DNS:other.example", "URI:https://" NAME "/",
-                                        "DNS:*.example.com", "email:a@" NAME};
+                                        "DNS:*.example.com", ("email:a@" NAME)};
     _cleanup_est_server_ struct est_server none = server_new(), any_case = server_new();
     _cleanup_(est_credential_done) struct est_credential credential = {0};
 
