@@ -69,6 +69,7 @@ struct enrol_profile {
     /* [Certificate] */
     char *certificate; /* Certificate=: path or credential:NAME; PEM, our own first */
     char *private_key; /* PrivateKey=: path, credential:NAME or pkcs11: */
+    char *private_key_pin; /* PrivateKeyPin=: path or credential:NAME */
     int peer_flavour;  /* PeerFlavour=fqdn: enum peer_flavour */
     char *peer_name;   /* PeerName=: NULL for the MEF's FQDN */
     struct peer_root peer_roots[PEER_ROOTS_MAX]; /* PeerRoot=, may be repeated */

@@ -18,6 +18,8 @@ struct est_client {
     const char *base;       /* https://HOST[:PORT]/.well-known/est */
     const char *connect_to; /* or NULL */
     const struct http_handshake *handshake;
+    const struct http_signer *signer; /* of the key to be certified, where a secure environment has it; NULL to make one */
+    const uint8_t *public_key;        /* with signer: its SubjectPublicKeyInfo, SECURE_SPKI_LENGTH octets */
     uint64_t connect_timeout_usec, request_timeout_usec;
 };
 
@@ -29,7 +31,7 @@ struct est_subject {
 };
 
 struct est_credential {
-    struct secret *private_key;    /* PKCS #8 DER, P-256 */
+    struct secret *private_key;    /* PKCS #8 DER, P-256; NULL with est_client.signer */
     char *certificate;             /* PEM text, our own first; the caller frees it */
     char *anchors;                 /* PEM text of the CA certificates; the caller frees it */
     int64_t not_before, not_after; /* of our own, seconds since the epoch */

@@ -37,6 +37,13 @@ enum http_method {
  * extended master secret (RFC 7627), without which no exporter is trusted. By pre-shared key where psk is there, else by
  * certificate; with neither the client proves nothing (certificate-less, RFC 7030 3.3.3 apart). SNI is the URL's host.
  */
+/* A private key that stays where it is: what signs with it. As secure_key_sign(). */
+struct http_signer {
+    int (*sign)(void *userdata, const uint8_t digest[SECURE_DIGEST_LENGTH],
+                uint8_t ret[SIGNATURE_MAX], size_t *ret_length, struct failure *failure);
+    void *userdata;
+};
+
 struct http_handshake {
     const char *suites; /* cipher suites as OpenSSL writes them, the best first; those that are not of the credential's kind are
                            left out */
@@ -44,7 +51,7 @@ struct http_handshake {
     const struct secret *psk; /* 1 to PSK_MAX octets */
     const char *certificate; /* PEM text, our own first, then its chain; up to CERTIFICATE_CHAIN_MAX octets */
     const struct secret *private_key; /* its key, PEM or PKCS #8 DER */
-    const char *private_key_uri; /* or where a secure environment has it: "pkcs11:..." (RFC 7512) */
+    const struct http_signer *signer; /* or who has it; NULL with private_key */
     const struct peer_expectation *peer; /* whom to expect; NULL with psk */
 };
 

@@ -128,6 +128,12 @@
 #define PSK_MIN 16u                   /* less can be tried out from one handshake that was listened to */
 #define CERTIFICATE_CHAIN_MAX 8192u   /* octets of our own certificate and its chain, PEM */
 #define PRIVATE_KEY_MAX 2048u         /* octets of a private key, PEM or DER */
+#define SECURE_PIN_MAX 255u           /* octets of the PIN of a token */
+#define SECURE_KEY_USEC (20 * 1000000ull) /* what a token may take to log in, or to sign */
+#define SECURE_SPKI_LENGTH 91u        /* octets of the SubjectPublicKeyInfo of a key on P-256 */
+#define SECURE_DIGEST_LENGTH 32u      /* octets that ECDSA on P-256 signs, of a hash of that length or more */
+#define SIGNATURE_MAX 72u             /* octets of ECDSA-Sig-Value on P-256 */
+#define SIGNATURES_MAX 4u             /* in the course of one request */
 #define CIPHER_SUITES_MAX 255u        /* octets of a list of cipher suites */
 #define PEER_NAME_MAX 255u            /* octets of the name in the other end's certificate */
 #define PEER_ROOTS_MAX 4u             /* digests of roots of trust in one profile */

@@ -29,8 +29,8 @@
 /* Above stdin, stdout, stderr and the program's socket. */
 #define FIRST_OTHER_FD (KEYSTRAP_PLUGIN_FD + 1)
 
-static const char *const passed_on[] = {"PATH", "PCSCLITE_CSOCK_NAME", "LSAN_OPTIONS",
-                                        "ASAN_OPTIONS"};
+static const char *const passed_on[] = {"PATH", "PCSCLITE_CSOCK_NAME", "SOFTHSM2_CONF",
+                                        "LSAN_OPTIONS", "ASAN_OPTIONS"};
 
 struct environment {
     char *entries[ELEMENTS(passed_on) + 1];

@@ -60,7 +60,14 @@ static const char *wrong_credential(const char *text) {
 }
 
 static const char *wrong_private_key(const char *text) {
-    return strncmp(text, "pkcs11:", 7) == 0 ? conf_wrong_plain(text) : wrong_credential(text);
+    if (strncmp(text, "pkcs11:", 7) != 0)
+        return wrong_credential(text);
+    /* A secret does not belong here, and a library that is named by whoever may sign a document would be code of his. */
+    if (strstr(text, "pin-value=") || strstr(text, "pin-source="))
+        return "a URI with a PIN, which belongs into PrivateKeyPin=";
+    if (strstr(text, "module-path=") || strstr(text, "module-name="))
+        return "a URI that names a module; modules are configured in pkcs11.conf(5)";
+    return conf_wrong_plain(text);
 }
 
 /* Words of OpenSSL's cipher lists that stand for suites without a cipher or without a proof of who it is. */
@@ -295,7 +302,17 @@ const struct conf_key enrol_table[] = {
      .fallback = "",
      .wrong = wrong_private_key,
      .allowed = "an absolute path, credential:NAME of systemd, or a pkcs11: URI",
-     .help = "Its private key, PEM or PKCS #8 DER."},
+     .help = "Its private key, PEM or PKCS #8 DER, or where a token has it (RFC 7512)."},
+    {.section = "Certificate",
+     .name = "PrivateKeyPin",
+     .type = CONF_STRING,
+     FIELD(private_key_pin),
+     .min = 2,
+     .max = CONF_PATH_MAX,
+     .fallback = "",
+     .wrong = wrong_credential,
+     .allowed = CREDENTIAL_WORDS,
+     .help = "The PIN of the token that has the private key."},
     {.section = "Certificate",
      .name = "PeerFlavour",
      .type = CONF_CHOICE,

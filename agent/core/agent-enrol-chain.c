@@ -54,7 +54,7 @@ void agent_enrolment_plan_certificate(struct agent_enrolment *enrolment) {
     int64_t now = (int64_t)(now_realtime_usec() / USEC_PER_SEC), left;
     uint64_t delay = USEC_INFINITY;
 
-    left = enrolment->certificate.private_key ? enrolment->certificate.not_after - now : 0;
+    left = enrolment->certificate.certificate ? enrolment->certificate.not_after - now : 0;
     if (left > 0)
         delay = renewal_delay((uint64_t)left * USEC_PER_SEC, random_bits());
     enrolment->certificate_usec = delay == USEC_INFINITY ? USEC_INFINITY : now_usec() + delay;
@@ -304,13 +304,15 @@ static int take_token(struct agent_enrolment *enrolment, struct enrol_job *job,
 static int take_certificate(const struct agent_enrolment *enrolment, struct enrol_job *job) {
     const struct enrol_certificate *certificate = &enrolment->certificate;
 
-    if (!certificate->private_key)
+    if (!certificate->certificate)
         return 0;
     job->certificate = strdup(certificate->certificate);
-    return job->certificate
-               ? secret_new_copy(secret_data(certificate->private_key),
-                                 secret_length(certificate->private_key), &job->private_key)
-               : -ENOMEM;
+    if (!job->certificate)
+        return -ENOMEM;
+    if (!certificate->private_key)
+        return 0;
+    return secret_new_copy(secret_data(certificate->private_key),
+                           secret_length(certificate->private_key), &job->private_key);
 }
 
 static struct enrol_job *make_job(const struct agent_enrolment *enrolment, enum enrol_job_kind kind,

@@ -16,6 +16,7 @@
 #include "credential.h"
 #include "enrol-job.h"
 #include "log.h"
+#include "secure-key.h"
 #include "util.h"
 
 /* What the steps share. */
@@ -25,6 +26,8 @@ struct work {
     struct http_client *http, *coap;
     struct secret *kpm;
     struct secret *key_file;
+    struct secure_key *secure; /* of a pkcs11: URI */
+    struct http_signer signer; /* by it */
     char *certificate_text;
     struct peer_expectation peer;
     struct http_handshake psk, certificate;
@@ -60,6 +63,7 @@ static void work_done(struct work *work) {
     http_client_free(work->coap);
     secret_free(work->kpm);
     secret_free(work->key_file);
+    secure_key_free(work->secure);
     free(work->certificate_text);
 }
 
@@ -136,16 +140,48 @@ static void expect_peer(struct work *work) {
     memcpy(work->peer.roots, profile->peer_roots, sizeof(work->peer.roots));
 }
 
+static bool is_elsewhere(const struct enrol_profile *profile) {
+    return profile->private_key && strncmp(profile->private_key, "pkcs11:", 7) == 0;
+}
+
+static int sign(void *userdata, const uint8_t digest[SECURE_DIGEST_LENGTH],
+                uint8_t ret[SIGNATURE_MAX], size_t *ret_length, struct failure *failure) {
+    struct work *work = userdata;
+
+    return secure_key_sign(work->secure, digest, ret, ret_length, failure);
+}
+
+/* The private key where it is in a secure environment; made there, with @make, where it is not. */
+static int open_secure(struct work *work, bool make) {
+    const struct enrol_profile *profile = work->job->profile;
+    struct failure *failure = &work->job->failure;
+    _cleanup_secret_ struct secret *pin = NULL;
+    _cleanup_free_ char *path = NULL;
+    int r = 0;
+
+    if (!is_elsewhere(profile) || work->secure)
+        return 0;
+    if (profile->private_key_pin)
+        r = enrol_credential_read(profile->private_key_pin, 1, SECURE_PIN_MAX, &pin, failure);
+    if (r != 0)
+        return r;
+    if (asprintf(&path, "%s/se-pkcs11", work->job->plugin_directory) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    work->signer = (struct http_signer){sign, work};
+    return secure_key_open(path, profile->private_key, pin, make, work->cancel_fd, &work->secure,
+                           failure);
+}
+
 static void use_certificate(struct work *work, const char *text, const struct secret *key) {
     const struct enrol_profile *profile = work->job->profile;
-    bool elsewhere =
-        !key && profile->private_key && strncmp(profile->private_key, "pkcs11:", 7) == 0;
 
     work->certificate = (struct http_handshake){
         .suites = profile->suites,
         .certificate = text,
         .private_key = key,
-        .private_key_uri = elsewhere ? profile->private_key : NULL,
+        .signer = !key && work->secure ? &work->signer : NULL,
         .peer = &work->peer,
     };
 }
@@ -168,8 +204,10 @@ static int take_certificate_file(struct work *work) {
     int r;
 
     r = enrol_certificate_read(job->profile->certificate, &work->certificate_text, &job->failure);
-    if (r == 0 && strncmp(key, "pkcs11:", 7) != 0)
-        r = enrol_credential_read(key, 1, PRIVATE_KEY_MAX, &work->key_file, &job->failure);
+    if (r == 0)
+        r = is_elsewhere(job->profile)
+                ? open_secure(work, false)
+                : enrol_credential_read(key, 1, PRIVATE_KEY_MAX, &work->key_file, &job->failure);
     if (r != 0)
         return r;
     use_certificate(work, work->certificate_text, work->key_file);
@@ -218,11 +256,21 @@ static int provision(struct work *work, const struct mef_io *io, bool renew) {
     };
     int r;
 
-    r = renew ? 0 : take_kpm(work);
+    r = open_secure(work, true);
+    if (r == 0 && !renew)
+        r = take_kpm(work);
     if (r == 0)
         r = est_base(job->profile, base, sizeof(base));
     if (r != 0)
         return r;
+    if (work->secure && !secure_key_public(work->secure))
+        return failure_set(&job->failure, HTTP_E_CREDENTIAL,
+                           "the token does not tell the public key of the private one, and so no "
+                           "certificate can be asked for");
+    if (work->secure) {
+        client.signer = &work->signer;
+        client.public_key = secure_key_public(work->secure);
+    }
     est_name(job->profile, &subject);
     r = est_enrol(&client, &subject, renew, &job->credential, &job->failure);
     job->provisioned = r == 0;
@@ -235,7 +283,12 @@ static int take_certificate(struct work *work, const struct mef_io *io) {
 
     if (!job->profile->provision)
         return take_certificate_file(work);
-    if (job->certificate && check_own(work, job->certificate) == 0) {
+    r = open_secure(work, true);
+    if (r != 0)
+        return r;
+    /* Without its key it is that of a profile from before. */
+    if (job->certificate && (job->private_key || work->secure) &&
+        check_own(work, job->certificate) == 0) {
         use_certificate(work, job->certificate, job->private_key);
         return 0;
     }
@@ -344,6 +397,9 @@ static int do_job(struct work *work) {
 
     expect_peer(work);
     if (job->kind == ENROL_JOB_RENEW_CERTIFICATE) {
+        r = open_secure(work, true);
+        if (r != 0)
+            return r;
         use_certificate(work, job->certificate, job->private_key);
         return provision(work, &io, true);
     }

@@ -146,7 +146,7 @@ int enrol_certificate_put(struct record_store *store, const struct enrol_profile
 
     record_name("certificate", profile->name, name);
     r = begin(&packet);
-    if (r == 0)
+    if (r == 0 && certificate->private_key)
         r = packet_append(&packet, FIELD_PRIVATE_KEY, secret_data(certificate->private_key),
                           secret_length(certificate->private_key));
     if (r == 0)
@@ -274,14 +274,15 @@ int enrol_certificate_get(struct record_store *store, const struct enrol_profile
     struct packet packet;
     const uint8_t *key;
     size_t length;
+    bool has_key;
     int r;
 
     record_name("certificate", profile->name, name);
     r = get(store, name, &packet, &content, failure);
     if (r != 0)
         return r;
-    if (!packet_get(&packet, FIELD_PRIVATE_KEY, &key, &length) || length == 0 ||
-        !get_time(&packet, FIELD_NOT_BEFORE, &certificate.not_before) ||
+    has_key = packet_get(&packet, FIELD_PRIVATE_KEY, &key, &length);
+    if ((has_key && length == 0) || !get_time(&packet, FIELD_NOT_BEFORE, &certificate.not_before) ||
         !get_time(&packet, FIELD_NOT_AFTER, &certificate.not_after) ||
         !(certificate.certificate = copy_text(&packet, FIELD_CERTIFICATE)))
         return failure_set(failure, RECORD_E_DAMAGED,
@@ -289,7 +290,7 @@ int enrol_certificate_get(struct record_store *store, const struct enrol_profile
     if (!is_owner(&packet, profile))
         return RECORD_E_NONE;
     certificate.anchors = copy_text(&packet, FIELD_ANCHORS);
-    r = secret_new_copy(key, length, &certificate.private_key);
+    r = has_key ? secret_new_copy(key, length, &certificate.private_key) : 0;
     if (r < 0)
         return r;
     *ret = certificate;

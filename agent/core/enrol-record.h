@@ -24,8 +24,8 @@ struct enrol_kept {
 
 /* A certificate that EST gave, with its key. */
 struct enrol_certificate {
-    struct secret *private_key; /* PKCS #8 DER; NULL for none */
-    char *certificate;          /* PEM, our own first */
+    struct secret *private_key; /* PKCS #8 DER; NULL where a secure environment has it */
+    char *certificate;          /* PEM, our own first; NULL for no certificate */
     char *anchors;              /* PEM of the CA certificates that came with it */
     int64_t not_before, not_after;
 };

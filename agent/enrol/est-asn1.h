@@ -33,12 +33,14 @@ int est_key_export(const EVP_PKEY *key, struct secret **ret);
 
 /**
  * est_request_make() - a PKCS #10 request of @key for @subject, DER in base64
+ * @signer: who signs it; NULL where @key has its private part
  * @ret: the caller frees it
  *
- * Return: 0; -ENOMEM; -EINVAL for a subject or password that cannot be.
+ * Return: 0; -ENOMEM; -EINVAL for a subject or password that cannot be; as @signer.
  */
-int est_request_make(EVP_PKEY *key, const struct est_subject *subject,
-                     const struct est_attributes *attributes, char **ret);
+int est_request_make(EVP_PKEY *key, const struct http_signer *signer,
+                     const struct est_subject *subject, const struct est_attributes *attributes,
+                     char **ret, struct failure *failure);
 
 /**
  * est_certificates_parse() - the certificates of a certs-only PKCS #7, base64 text of @length octets

@@ -250,12 +250,19 @@ static int take(const struct est_client *client, const struct est_subject *subje
         return -ENOMEM;
     if (strlen(credential.certificate) + strlen(credential.anchors) > RECORD_MAX - 512)
         return wrong(client, "has a chain that is too long to be kept", failure);
-    r = est_key_export(key, &credential.private_key);
+    r = client->signer ? 0 : est_key_export(key, &credential.private_key);
     if (r < 0)
         return r;
     *ret = credential;
     credential = (struct est_credential){0};
     return 0;
+}
+
+/* One is made, unless a secure environment has it. */
+static EVP_PKEY *have_key(const struct est_client *client) {
+    const unsigned char *octets = client->public_key;
+
+    return client->signer ? d2i_PUBKEY(NULL, &octets, SECURE_SPKI_LENGTH) : EVP_EC_gen("P-256");
 }
 
 static int enrol(const struct est_client *client, const struct est_subject *subject, bool renew,
@@ -275,10 +282,10 @@ static int enrol(const struct est_client *client, const struct est_subject *subj
         return failure_set(failure, EST_E_REFUSED,
                            "%.150s wants a key that is not on P-256, which oneM2M does not have",
                            client->base);
-    key = EVP_EC_gen("P-256");
+    key = have_key(client);
     if (!key)
         return -ENOMEM;
-    r = est_request_make(key, subject, &attributes, &request);
+    r = est_request_make(key, client->signer, subject, &attributes, &request, failure);
     if (r == -EINVAL)
         return failure_set(failure, -EINVAL,
                            "no certificate can be asked for in the name of \"%.100s\"",

@@ -200,7 +200,6 @@ static bool handshake_fits(const struct http_handshake *handshake) {
     return fits(handshake->suites, CIPHER_SUITES_MAX) &&
            fits(handshake->psk_identity, PSK_IDENTITY_MAX) &&
            fits(handshake->certificate, CERTIFICATE_CHAIN_MAX) &&
-           fits(handshake->private_key_uri, CONF_PATH_MAX) &&
            (!peer || (peer->roots_count <= PEER_ROOTS_MAX && fits(peer->name, PEER_NAME_MAX) &&
                       fits(peer->trust_anchors, CONF_PATH_MAX) && fits(peer->crl, CONF_PATH_MAX)));
 }
@@ -244,16 +243,39 @@ static int send_handshake(struct http_client *client, struct packet *packet,
         r = packet_append(packet, HTTP_FIELD_CERTIFICATE, handshake->certificate,
                           strlen(handshake->certificate));
     if (r == 0)
-        r = append_optional(packet, HTTP_FIELD_PRIVATE_KEY_URI, handshake->private_key_uri);
+        r = packet_append_u8(packet, HTTP_FIELD_SIGNER, handshake->signer != NULL);
     if (r == 0)
         r = append_peer(packet, handshake->peer);
     return r == 0 ? packet_send(client->process.fd, packet, deadline) : r;
 }
 
+/* The program wants a signature; where there is none, @failure has the cause, and the program ends the handshake. */
+static int sign(struct http_client *client, struct packet *packet, const struct http_signer *signer,
+                uint64_t deadline, struct failure *failure) {
+    uint8_t digest[SECURE_DIGEST_LENGTH], signature[SIGNATURE_MAX];
+    const uint8_t *octets;
+    size_t length;
+    int r;
+
+    if (!signer || !packet_get(packet, HTTP_FIELD_DIGEST, &octets, &length) ||
+        length != sizeof(digest))
+        return -EBADMSG;
+    memcpy(digest, octets, sizeof(digest));
+    r = signer->sign(signer->userdata, digest, signature, &length, failure);
+    if (r < 0)
+        return r;
+    packet_begin(packet, HTTP_PACKET_SIGNED, client->serial);
+    if (r == 0)
+        r = packet_append(packet, HTTP_FIELD_SIGNATURE, signature, length);
+    return r < 0 ? r : packet_send(client->process.fd, packet, deadline);
+}
+
 /* Receive until the answer is whole. Positive for a failure that the program reports. */
 static int receive_answer(struct http_client *client, struct packet *packet, int cancel_fd,
-                          uint64_t deadline, bool secret_body, struct http_response *response,
-                          struct failure *failure) {
+                          uint64_t deadline, const struct http_request *request,
+                          struct http_response *response, struct failure *failure) {
+    const struct http_signer *signer = request->handshake ? request->handshake->signer : NULL;
+    unsigned signatures = 0;
     size_t size = 0;
     int r;
 
@@ -268,7 +290,11 @@ static int receive_answer(struct http_client *client, struct packet *packet, int
             r = http_answer_field(response, &size, packet);
             break;
         case HTTP_PACKET_RESPONSE:
-            return http_answer_end(response, packet, secret_body);
+            return http_answer_end(response, packet, request->secret_body);
+        case HTTP_PACKET_SIGN:
+            r = ++signatures <= SIGNATURES_MAX ? sign(client, packet, signer, deadline, failure)
+                                               : -EBADMSG;
+            break;
         case HTTP_PACKET_FAILURE:
             return http_answer_failure(packet, failure);
         default: /* an octet from outside, not an enum */
@@ -358,8 +384,7 @@ int http_client_ask(struct http_client *client, const struct http_request *reque
     if (r == 0)
         r = packet_send(client->process.fd, &packet, deadline);
     if (r == 0)
-        r = receive_answer(client, &packet, cancel_fd, deadline, request->secret_body, &response,
-                           failure);
+        r = receive_answer(client, &packet, cancel_fd, deadline, request, &response, failure);
     client->used = now_usec();
     if (r < 0)
         return broken(client, request, r, failure);

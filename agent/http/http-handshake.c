@@ -99,17 +99,19 @@ static bool take_peer(struct handshake *handshake, const struct packet *packet) 
 }
 
 bool handshake_take_rest(struct handshake *handshake, const struct packet *packet) {
+    uint8_t signer = 0;
     size_t length = 0;
 
     if (!take_text(packet, HTTP_FIELD_SUITES, handshake->suites, sizeof(handshake->suites)) ||
         !take_text(packet, HTTP_FIELD_PSK_IDENTITY, handshake->psk_identity,
                    sizeof(handshake->psk_identity)) ||
-        !take_text(packet, HTTP_FIELD_PRIVATE_KEY_URI, handshake->private_key_uri,
-                   sizeof(handshake->private_key_uri)) ||
         !take_octets(packet, HTTP_FIELD_CERTIFICATE, (uint8_t *)handshake->certificate,
                      sizeof(handshake->certificate) - 1, &length))
         return false;
     handshake->certificate[length] = '\0';
+    (void)packet_get_u8(packet, HTTP_FIELD_SIGNER, &signer);
+    handshake->remote.wanted = signer == 1;
+    handshake->remote.serial = packet_serial(packet);
     handshake->wanted = true;
     handshake->alert = -1;
     return take_peer(handshake, packet);
@@ -212,7 +214,7 @@ static bool check_credential(struct handshake *handshake) {
     if (!psk && handshake->psk_length > 0)
         return cannot(handshake, "a pre-shared key without its identity");
     if (handshake->certificate[0] == '\0' &&
-        (handshake->private_key_length > 0 || handshake->private_key_uri[0]))
+        (handshake->private_key_length > 0 || handshake->remote.wanted))
         return cannot(handshake, "a private key without its certificate");
     return psk || handshake->has_peer ||
            cannot(handshake, "a handshake that expects nobody in particular");
@@ -243,21 +245,26 @@ static int no_password(char *buffer, int size, int writing, void *data) {
     return -1;
 }
 
-static bool use_key(SSL_CTX *context, struct handshake *handshake) {
+static EVP_PKEY *read_key(const struct handshake *handshake) {
     const unsigned char *octets = handshake->private_key;
     bool pem = memmem(octets, handshake->private_key_length, "-----BEGIN", 10) != NULL;
-    BIO *bio;
-    EVP_PKEY *key;
-    bool ok;
+    BIO *bio = pem ? BIO_new_mem_buf(octets, (int)handshake->private_key_length) : NULL;
+    EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL)
+                        : d2i_AutoPrivateKey(NULL, &octets, (long)handshake->private_key_length);
 
-    if (handshake->private_key_length == 0)
-        return cannot(handshake, handshake->private_key_uri[0]
-                                     ? "a private key in a secure environment"
-                                     : "no private key");
-    bio = pem ? BIO_new_mem_buf(octets, (int)handshake->private_key_length) : NULL;
-    key = pem ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL)
-              : d2i_AutoPrivateKey(NULL, &octets, (long)handshake->private_key_length);
     BIO_free(bio);
+    return key;
+}
+
+static bool use_key(SSL_CTX *context, struct handshake *handshake) {
+    bool remote = handshake->remote.wanted, ok;
+    EVP_PKEY *key;
+
+    if (!remote && handshake->private_key_length == 0)
+        return cannot(handshake, "no private key");
+    handshake->remote.failure = &handshake->failure;
+    key = remote ? remote_key_new(&handshake->remote, SSL_CTX_get0_certificate(context))
+                 : read_key(handshake);
     ok =
         key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(key);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "packet.h"
+#include "http-remote-key.h"
 #include "peer-certificate.h"
 
 /* Ordinary memory of a program that ends soon; handshake_forget() erases what is secret in it. */
@@ -23,7 +24,7 @@ struct handshake {
     char certificate[CERTIFICATE_CHAIN_MAX + 1]; /* "" for none */
     uint8_t private_key[PRIVATE_KEY_MAX];
     size_t private_key_length;
-    char private_key_uri[CONF_PATH_MAX + 1];
+    struct remote_key remote;
     bool has_peer;
     struct peer_expectation peer; /* its strings are these */
     char peer_name[PEER_NAME_MAX + 1], peer_anchors[CONF_PATH_MAX + 1], peer_crl[CONF_PATH_MAX + 1];

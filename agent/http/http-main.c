@@ -29,6 +29,7 @@
 /* All memory that requests need, taken once. */
 struct server {
     const struct http_program *program;
+    const EC_KEY_METHOD *method; /* of private keys that are elsewhere */
     struct packet packet;
     struct http_job job;
     struct http_result result;
@@ -146,6 +147,14 @@ static int send_failure(struct server *server, uint32_t serial, const struct fai
     return r == 0 ? send_packet(&server->packet) : r;
 }
 
+static bool take_handshake(struct server *server) {
+    struct handshake *handshake = &server->job.handshake;
+
+    handshake->remote.fd = KEYSTRAP_PLUGIN_FD;
+    handshake->remote.method = server->method;
+    return handshake_take_rest(handshake, &server->packet);
+}
+
 /* One packet: what is told before a request is noted, and a request answered. */
 static int serve_one(struct server *server) {
     struct failure failure = {0};
@@ -159,7 +168,7 @@ static int serve_one(struct server *server) {
     if (packet_type(&server->packet) == HTTP_PACKET_SECRETS)
         return handshake_take_secrets(&server->job.handshake, &server->packet) ? 0 : -EBADMSG;
     if (packet_type(&server->packet) == HTTP_PACKET_HANDSHAKE)
-        return handshake_take_rest(&server->job.handshake, &server->packet) ? 0 : -EBADMSG;
+        return take_handshake(server) ? 0 : -EBADMSG;
     r = take_job(&server->job, &server->packet);
     if (r == 0)
         r = server->program->fetch(&server->job, &server->result, &failure);
@@ -182,6 +191,7 @@ static int serve(const struct http_program *program) {
     if (!server || packet_init(&server->packet, HTTP_REQUEST_MAX) < 0)
         return -ENOMEM;
     server->program = program;
+    server->method = remote_key_method_new();
     do {
         r = serve_one(server);
     } while (r == 0);

@@ -9,6 +9,8 @@
  *   SECRETS {PSK, PRIVATE_KEY}              ->    (where there is a handshake)
  *   HANDSHAKE {...}                         ->    (likewise)
  *   ASK {METHOD, URL, ...}                  ->
+ *                                           <-    SIGN {DIGEST}              (where the private key is elsewhere)
+ *   SIGNED {SIGNATURE?}                     ->                               (without one: it cannot be had)
  *                                           <-    FIELD {NAME, VALUE}        (once for each header field)
  *                                           <-    RESPONSE {STATUS, BODY, EXPORTER}    (ends the answer)
  *                                           <-    or FAILURE {OUTCOME, TEXT}
@@ -25,6 +27,8 @@ enum http_packet_type {
     HTTP_PACKET_FAILURE = 4,
     HTTP_PACKET_SECRETS = 5,
     HTTP_PACKET_HANDSHAKE = 6,
+    HTTP_PACKET_SIGN = 7,
+    HTTP_PACKET_SIGNED = 8,
 };
 
 enum http_packet_field {
@@ -50,7 +54,7 @@ enum http_packet_field {
     HTTP_FIELD_PRIVATE_KEY = 20,    /* octets, PEM or DER */
     HTTP_FIELD_PSK_IDENTITY = 21,   /* text */
     HTTP_FIELD_CERTIFICATE = 22,    /* octets, PEM */
-    HTTP_FIELD_PRIVATE_KEY_URI = 23, /* text */
+    HTTP_FIELD_SIGNER = 23,         /* u8, 1 where SIGN says how to sign */
     HTTP_FIELD_SUITES = 24,         /* text */
     HTTP_FIELD_PEER_FLAVOUR = 25,   /* u8, enum peer_flavour */
     HTTP_FIELD_PEER_NAME = 26,      /* text */
@@ -58,4 +62,6 @@ enum http_packet_field {
     HTTP_FIELD_PEER_ANCHORS = 28,   /* text, a path */
     HTTP_FIELD_PEER_CRL = 29,       /* text, a path */
     HTTP_FIELD_PEER_OCSP = 30,      /* u8, 1 where a stapled response is required */
+    HTTP_FIELD_DIGEST = 31,         /* SECURE_DIGEST_LENGTH octets */
+    HTTP_FIELD_SIGNATURE = 32,      /* octets, ECDSA-Sig-Value */
 };

@@ -10,6 +10,8 @@
 
 #include "enrolment.h"
 
+#include <poll.h>
+
 static void an_application_gets_the_key_that_the_mef_has(void **state) {
     struct world *world = *state;
     struct enrolment enrolment;
@@ -225,22 +227,32 @@ static void a_token_is_presented_once_though_the_answer_is_lost(void **state) {
     assert_int_equal(gateway_count(enrolment.mef, "token-refusals"), 0);
 }
 
+/* A profile whose certificate is issued here, for a key that is made in a token, or in memory where @secure is false. */
+static void write_provisioned(struct enrolment *enrolment, const char *methods, unsigned port,
+                              bool secure) {
+    char text[2048];
+
+    (void)snprintf(text, sizeof(text),
+                   "[Enrolment]\nMethods=%s\nMef=https://" WORLD_MEF_NAME "\n"
+                   "ConnectTo=127.0.0.1:%u\nTarget=" WORLD_MAF_NAME
+                   "\nIdentity=gateway.example.com\nCommands=yes\n"
+                   "[Psk]\nKpmId=10-gateway@mef.example.com\nKpm=credential:kpm\n"
+                   "[Certificate]\nProvision=yes\nTrustAnchors=" WORLD_CERTIFICATES "/ca.pem\n%s",
+                   methods, port,
+                   secure ? "PrivateKey=pkcs11:token=gateway;object=mef\n"
+                            "PrivateKeyPin=credential:pin\n"
+                          : "");
+    assert_int_equal(world_write_profile("water", text), 0);
+    free(gateway_reload(&enrolment->gateway));
+}
+
 static void a_certificate_is_issued_by_est_and_used(void **state) {
     struct world *world = *state;
     struct enrolment enrolment;
     char key[256], text[2048];
 
     enrolment_start(&enrolment, world, "psk", "https", "gateway", "");
-    /* EST by Kpm at one port; with one ConnectTo= the certificate is then used there as well, where it is not wanted. */
-    (void)snprintf(text, sizeof(text),
-                   "[Enrolment]\nMethods=psk\nMef=https://" WORLD_MEF_NAME "\n"
-                   "ConnectTo=127.0.0.1:%u\nTarget=" WORLD_MAF_NAME
-                   "\nIdentity=gateway.example.com\n"
-                   "Commands=yes\n[Psk]\nKpmId=10-gateway@mef.example.com\nKpm=credential:kpm\n"
-                   "[Certificate]\nProvision=yes\nTrustAnchors=" WORLD_CERTIFICATES "/ca.pem\n",
-                   enrolment.mef->port);
-    assert_int_equal(world_write_profile("water", text), 0);
-    free(gateway_reload(&enrolment.gateway));
+    write_provisioned(&enrolment, "psk", enrolment.mef->port, false);
     assert_int_equal(
         world_ctl(enrolment.mef, "commands gateway.example.com 1 3 2 91", text, sizeof(text)), 0);
     assert_int_equal(enrolment_enrol(&enrolment, true), 0);
@@ -250,6 +262,101 @@ static void a_certificate_is_issued_by_est_and_used(void **state) {
     assert_string_equal(text, "ok 43");
     assert_int_equal(world_ctl(enrolment.mef, "est count", text, sizeof(text)), 0);
     assert_non_null(strstr(text, "enrolled 1"));
+}
+
+/* In a world with a token "gateway", of whose PIN there is a credential. */
+static void make_token(struct world *world) {
+    const char *const argv[] = {"softhsm2-util", "--init-token", "--free", "--label", "gateway",
+                                "--so-pin",      "12345678",     "--pin",  "5678",    NULL};
+    FILE *pin;
+
+    assert_int_equal(world_call_as(world, WORLD_USER_KEYSTRAP, argv, NULL, 0), 0);
+    pin = fopen(WORLD_CREDENTIALS "/pin", "we");
+    assert_non_null(pin);
+    assert_true(fputs("5678\n", pin) >= 0);
+    assert_int_equal(fclose(pin), 0);
+}
+
+static unsigned count_objects(struct world *world) {
+    const char *const argv[] = {"pkcs11-tool",
+                                "--module",
+                                "/usr/lib/softhsm/libsofthsm2.so",
+                                "--token-label",
+                                "gateway",
+                                "--login",
+                                "--pin",
+                                "5678",
+                                "-O",
+                                NULL};
+    char text[4096];
+    unsigned count = 0;
+
+    assert_int_equal(world_call_as(world, WORLD_USER_KEYSTRAP, argv, text, sizeof(text)), 0);
+    for (const char *at = text; (at = strstr(at, "Private Key Object; EC")); at++)
+        count++;
+    return count;
+}
+
+static void a_certificate_for_a_key_in_a_token_is_issued_and_enrols_after_a_restart(void **state) {
+    struct world *world = *state;
+    struct enrolment enrolment;
+    char key[256], text[2048];
+
+    make_token(world);
+    enrolment_start(&enrolment, world, "psk", "https", "gateway", "");
+    write_provisioned(&enrolment, "psk", enrolment.mef->port, true);
+    assert_int_equal(world_ctl(enrolment.mef, "commands gateway.example.com 1", text, sizeof(text)),
+                     0);
+    assert_int_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_int_equal(world_ctl(enrolment.mef, "est count", text, sizeof(text)), 0);
+    assert_non_null(strstr(text, "enrolled 1"));
+    assert_int_equal(count_objects(world), 1);
+
+    /* By certificate, at the port for it, after a restart, with the key that only the token has. */
+    write_provisioned(&enrolment, "certificate", enrolment.mef->certificate_port, true);
+    assert_int_equal(world_signal(enrolment.gateway.keystrapd, SIGKILL), 0);
+    assert_int_equal(world_wait(enrolment.gateway.keystrapd, WORLD_WAIT_MSEC), 0);
+    enrolment.gateway.keystrapd = world_start_keystrapd(world, NULL);
+    assert_non_null(enrolment.gateway.keystrapd);
+    assert_int_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_int_equal(enrolment_ask(&enrolment, WORLD_USER_METER, "km", NULL, key, sizeof(key)), 0);
+    assert_true(enrolment_mef_has(&enrolment, key, "usage", "21"));
+    enrolment_status(&enrolment, text, sizeof(text));
+    assert_non_null(strstr(text, "Method       certificate"));
+    assert_int_equal(count_objects(world), 1);
+}
+
+/* The lab's MEF again, whose certificates last @lifetime seconds. */
+static void restart_mef(struct enrolment *enrolment, struct world *world, const char *lifetime) {
+    const char *const extra[] = {"--lifetime", lifetime, NULL};
+
+    assert_int_equal(world_stop(enrolment->mef), 0);
+    enrolment->mef = world_start_mef(world, extra);
+    assert_non_null(enrolment->mef);
+}
+
+static void a_certificate_is_renewed_by_itself_before_it_expires(void **state) {
+    struct world *world = *state;
+    struct enrolment enrolment;
+    char key[256], text[2048] = "";
+    uint64_t end;
+
+    enrolment_start(&enrolment, world, "psk", "https", "gateway", "");
+    restart_mef(&enrolment, world, "62");
+    write_provisioned(&enrolment, "psk", enrolment.mef->port, false);
+    assert_int_equal(world_ctl(enrolment.mef, "commands gateway.example.com 1", text, sizeof(text)),
+                     0);
+    assert_int_equal(enrolment_enrol(&enrolment, true), 0);
+    /* What was issued by Kpm at one port is used, and renewed, at the other. */
+    write_provisioned(&enrolment, "certificate", enrolment.mef->certificate_port, false);
+    for (end = world_elapsed_msec(world) + 45000;
+         !strstr(text, "renewed 1") && world_elapsed_msec(world) < end; (void)poll(NULL, 0, 200))
+        assert_int_equal(world_ctl(enrolment.mef, "est count", text, sizeof(text)), 0);
+    assert_non_null(strstr(text, "enrolled 1"));
+    assert_non_null(strstr(text, "renewed 1"));
+    assert_int_equal(enrolment_enrol(&enrolment, true), 0);
+    assert_int_equal(enrolment_ask(&enrolment, WORLD_USER_METER, "km", NULL, key, sizeof(key)), 0);
+    assert_true(enrolment_mef_has(&enrolment, key, "usage", "21"));
 }
 
 int main(void) {
@@ -265,6 +372,8 @@ int main(void) {
         cmocka_unit_test(each_fault_of_a_mef_has_its_name_and_leaves_nothing),
         cmocka_unit_test(a_token_is_presented_once_though_the_answer_is_lost),
         cmocka_unit_test(a_certificate_is_issued_by_est_and_used),
+        cmocka_unit_test(a_certificate_is_renewed_by_itself_before_it_expires),
+        cmocka_unit_test(a_certificate_for_a_key_in_a_token_is_issued_and_enrols_after_a_restart),
     };
 
     return world_test_main(tests, sizeof(tests) / sizeof(tests[0]));

@@ -153,8 +153,8 @@ struct mef {
         uint64_t requests, registrations, updates, removals, keys, fetches, commands;
         uint64_t tokens, token_refusals;     /* presented, and those of them that were refused */
         uint64_t psk, certificates, coaps;   /* handshakes that a request came by */
-        uint64_t unknown;                    /* handshakes with a KpmId that nobody has */
     } counts;
+    uint64_t unknown; /* handshakes with a KpmId that nobody has; atomic, for it is counted without the lock */
     unsigned next_serial;
     struct mef_reg regs[MEF_REGS_MAX];
     struct mef_key keys[MEF_KEYS_MAX];

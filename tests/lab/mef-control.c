@@ -221,8 +221,7 @@ static int control_count(void *userdata, int argc, char **argv, char *answer, si
            " unknown %" PRIu64,
            counts.requests, counts.registrations, counts.updates, counts.removals, counts.keys,
            counts.fetches, counts.commands, counts.tokens, counts.token_refusals, counts.psk,
-           counts.certificates, counts.coaps,
-           __atomic_load_n(&mef->counts.unknown, __ATOMIC_RELAXED));
+           counts.certificates, counts.coaps, __atomic_load_n(&mef->unknown, __ATOMIC_RELAXED));
     return 0;
 }
 

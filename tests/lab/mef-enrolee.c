@@ -162,7 +162,7 @@ size_t mef_kpm(void *userdata, const char *kpm_id, uint8_t ret[MEF_KPM_MAX]) {
     struct mef *mef = userdata;
 
     if (!enrolee) {
-        __atomic_add_fetch(&mef->counts.unknown, 1, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&mef->unknown, 1, __ATOMIC_RELAXED);
         return 0;
     }
     memcpy(ret, enrolee->kpm, enrolee->kpm_length);

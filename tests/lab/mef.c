@@ -266,6 +266,18 @@ static int open_coap(const struct settings *settings, struct mef *mef, struct po
     return r;
 }
 
+/* Whoever asks at once waits until each port knows of the other. */
+static int open_ports(const struct settings *settings, struct mef *mef, struct ports *ports) {
+    int r;
+
+    (void)pthread_mutex_lock(&mef->lock);
+    r = open_https(settings, mef, ports);
+    if (r == 0)
+        r = open_coap(settings, mef, ports);
+    (void)pthread_mutex_unlock(&mef->lock);
+    return r;
+}
+
 static void close_ports(struct ports *ports) {
     (void)mef_coap_stop(ports->coap);
     (void)lab_http_stop(ports->https);
@@ -298,9 +310,7 @@ static int serve(const struct settings *settings, struct mef *mef, const struct 
             fprintf(stderr, "keystrap-lab mef: %s: %s\n", settings->control, strerror(-r));
     }
     if (r == 0)
-        r = open_https(settings, mef, &ports);
-    if (r == 0)
-        r = open_coap(settings, mef, &ports);
+        r = open_ports(settings, mef, &ports);
     if (r == 0) {
         say_ready(&ports);
         r = serve_until_stopped(control);

@@ -167,8 +167,8 @@ static int write_accounts(const char *file, const char *format) {
 }
 
 static int furnish_etc(void) {
-    static const char *const without[] = {"passwd",   "group",         "hosts",
-                                          "keystrap", "reader.conf.d", NULL};
+    static const char *const without[] = {"passwd",        "group",   "hosts", "keystrap",
+                                          "reader.conf.d", "softhsm", NULL};
 
     if (loosen("/etc", "etc", without) < 0 ||
         write_accounts("passwd", ":/nonexistent:/usr/sbin/nologin") < 0 ||
@@ -180,7 +180,12 @@ static int furnish_etc(void) {
     if (make_dir("/etc/keystrap", 0755, 0) < 0 || make_dir("/etc/keystrap/access.d", 0755, 0) < 0 ||
         make_dir("/etc/keystrap/keystrap.conf.d", 0755, 0) < 0 ||
         make_dir("/etc/keystrap/enrol.d", 0755, 0) < 0 ||
-        make_dir("/etc/reader.conf.d", 0755, 0) < 0)
+        make_dir("/etc/reader.conf.d", 0755, 0) < 0 || make_dir("/etc/softhsm", 0755, 0) < 0)
+        return -EIO;
+    /* Tokens of the service's own, for who makes some. */
+    if (make_dir("/etc/softhsm/tokens", 0700, WORLD_USER_KEYSTRAP) < 0 ||
+        world_write_file("/etc/softhsm/softhsm2.conf",
+                         "directories.tokendir = /etc/softhsm/tokens\nlog.level = ERROR\n") < 0)
         return -EIO;
     /* As Debian's vpcd has it; the port is fixed, the network is not shared. */
     return world_write_file(

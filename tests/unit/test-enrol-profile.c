@@ -112,6 +112,7 @@ static const char every_key[] = "[Enrolment]\n"
                                 "\n[Certificate]\n"
                                 "Certificate=credential:gw.pem\n"
                                 "PrivateKey=pkcs11:token=gw;object=1\n"
+                                "PrivateKeyPin=credential:pin\n"
                                 "PeerFlavour=named\n"
                                 "PeerName=MEF of the north\n"
                                 "PeerRoot=" SHA256 "\n"
@@ -153,6 +154,7 @@ static void every_key_is_read(_unused_ void **state) {
     assert_string_equal(profile->kpm, "/etc/keystrap/kpm");
     assert_string_equal(profile->certificate, "credential:gw.pem");
     assert_string_equal(profile->private_key, "pkcs11:token=gw;object=1");
+    assert_string_equal(profile->private_key_pin, "credential:pin");
     assert_int_equal(profile->peer_flavour, PEER_NAMED);
     assert_string_equal(profile->peer_name, "MEF of the north");
     assert_string_equal(profile->trust_anchors, "/etc/ca.pem");
@@ -294,6 +296,9 @@ static const struct {
     {"Psk", "Kpm=credential:..", "not the name of a credential"},
     {"Psk", "Kpm=pkcs11:object=kpm", "neither an absolute path nor credential:NAME"},
     {"Certificate", "Certificate=pkcs11:x", "neither an absolute path nor credential:NAME"},
+    {"Certificate", "PrivateKey=pkcs11:object=a?pin-value=1", "belongs into PrivateKeyPin="},
+    {"Certificate", "PrivateKey=pkcs11:object=a?module-path=/x.so", "names a module"},
+    {"Certificate", "PrivateKeyPin=1234", "neither an absolute path nor credential:NAME"},
     {"Certificate", "PrivateKey=gw.key",
      "allowed: an absolute path, credential:NAME of systemd, or"},
     {"Certificate", "PeerFlavour=dns", "none of these; allowed: fqdn, raw-public-key, device"},

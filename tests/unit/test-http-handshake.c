@@ -446,6 +446,12 @@ static void expect_unusable(const struct fixture *fixture, struct ask *ask, cons
     assert_int_equal(server.handshakes, 0);
 }
 
+static int sign_nothing(void *userdata, const uint8_t digest[SECURE_DIGEST_LENGTH],
+                        uint8_t ret[SIGNATURE_MAX], size_t *ret_length, struct failure *failure) {
+    (void)userdata, (void)digest, (void)ret, (void)ret_length;
+    return failure_set(failure, HTTP_E_CREDENTIAL, "the secure environment was taken away");
+}
+
 static void test_a_credential_that_cannot_be_used_is_named(void **state) {
     const struct fixture *fixture = *state;
     _cleanup_ask_ struct ask other = {0}, garbage = {0}, no_key = {0}, no_certificate = {0};
@@ -466,8 +472,8 @@ static void test_a_credential_that_cannot_be_used_is_named(void **state) {
     expect_unusable(fixture, &no_certificate, "without its certificate");
     use_certificate(&elsewhere, fixture);
     elsewhere.handshake.private_key = NULL;
-    elsewhere.handshake.private_key_uri = "pkcs11:token=nowhere;object=key";
-    expect_unusable(fixture, &elsewhere, "secure environment");
+    elsewhere.handshake.signer = &(struct http_signer){sign_nothing, NULL};
+    expect_unusable(fixture, &elsewhere, "was taken away");
     use_psk(&no_identity);
     no_identity.handshake.psk_identity = NULL;
     expect_unusable(fixture, &no_identity, "without its identity");
