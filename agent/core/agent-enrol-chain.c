@@ -352,6 +352,7 @@ static void try_mef(struct agent_enrolment *enrolment, enum enrol_method method)
         on_tried(enrolment, ENROL_E_SEALING, &enrolment->agent->no_records);
         return;
     }
+    agent_enrolment_token_again(enrolment);
     start_job(enrolment, enrolment->mark.state == ENROL_TOKEN_PENDING);
 }
 

@@ -128,7 +128,7 @@ static int load_token(struct agent_enrolment *enrolment, struct secret *token) {
     if (!owned && enrolment->profile->token) {
         r = enrol_credential_read(enrolment->profile->token, TOKEN_MIN, TOKEN_MAX, &owned,
                                   &failure);
-        if (r != 0)
+        if (r != 0 && enrolment->mark.state != ENROL_TOKEN_SPENT)
             log_warning("%s: no enrolment token: %s", enrolment->profile->name, failure.text);
     }
     if (!owned)
@@ -153,6 +153,14 @@ static int load_token(struct agent_enrolment *enrolment, struct secret *token) {
     }
     enrolment->token = TAKE_PTR(owned);
     return 0;
+}
+
+void agent_enrolment_token_again(struct agent_enrolment *enrolment) {
+    if (!enrolment->profile->token)
+        return;
+    enrolment->token = secret_free(enrolment->token);
+    if (load_token(enrolment, NULL) < 0)
+        log_error("%s: no memory for the enrolment token", enrolment->profile->name);
 }
 
 /* --- Its life --------------------------------------------------------------------------------------- */

@@ -156,6 +156,12 @@ void agent_enrol_plan_carry_out(struct agent *agent, struct agent_enrol_plan *pl
 void agent_enrolment_token_spent(struct agent_enrolment *enrolment);
 
 /**
+ * agent_enrolment_token_again() - before a MEF is asked: the token that the profile names, as it is now, for somebody may have
+ * put another one there
+ */
+void agent_enrolment_token_again(struct agent_enrolment *enrolment);
+
+/**
  * agent_records_open() - the state directory and its sealing key, as far as they are there
  */
 void agent_records_open(struct agent *agent, const char *directory);
